@@ -1,0 +1,224 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Swift 6 mode, no warnings, and the word `unsafe` wherever a pointer is touched.
+let strict: [SwiftSetting] = [
+  .treatAllWarnings(as: .error),
+  .strictMemorySafety(),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// Tests use the same language mode; the testing macros expand to code that is not annotated for memory safety.
+let strictTests: [SwiftSetting] = [
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+let nioExtras = Target.Dependency.product(name: "NIOExtras", package: "swift-nio-extras")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let lifecycle = Target.Dependency.product(
+  name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let collections = Target.Dependency.product(name: "Collections", package: "swift-collections")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
+let hummingbirdTLS = Target.Dependency.product(name: "HummingbirdTLS", package: "hummingbird")
+let mustache = Target.Dependency.product(name: "Mustache", package: "swift-mustache")
+let configuration = Target.Dependency.product(
+  name: "Configuration", package: "swift-configuration")
+let arguments = Target.Dependency.product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+
+/// A module of the product: `Sources/<name>`, strict settings.
+func module(
+  _ name: String, _ dependencies: [Target.Dependency], resources: [Resource]? = nil
+) -> Target {
+  .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
+}
+
+/// The tests of a module: `Tests/<name>Tests`.
+func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .testTarget(
+    name: "\(name)Tests",
+    dependencies: [.target(name: name), "TestSupport"] + dependencies,
+    exclude: [],
+    swiftSettings: strictTests)
+}
+
+let package = Package(
+  name: "latchkey",
+  products: [
+    .executable(name: "latchkey", targets: ["latchkey"]),
+    .executable(name: "bigcommerce-sandbox", targets: ["bigcommerce-sandbox"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    .package(
+      url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["JSON", "YAML"]),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+    .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+  ],
+  // Lowest first: a target imports only what stands above it.
+  targets: [
+    // Inline C shims for calls that Swift cannot make: prctl, rlimits, fsync of directories.
+    .systemLibrary(name: "CLinux"),
+    // libpq, PostgreSQL's client library.
+    .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+    // libcurl with one inline wrapper per argument shape of its variadic calls.
+    .systemLibrary(
+      name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+    // Words of the domain as types (store hash, app name …), secrets that never print, strict JSON.
+    module("Base", []),
+    // What the operating system does for us: limits, no core dumps, fsynced files, child processes.
+    module("Linux", ["CLinux", "Base"]),
+    // Foreign file descriptors and timers on NIO event loops.
+    module("Reactor", ["CLinux", nioCore, nioPosix]),
+    // HTTP/1.1 client on libcurl: one multi handle per event loop, streaming both ways.
+    module("Curl", ["CCurl", "Reactor", "Base", nioCore, httpTypes]),
+    // Non-blocking PostgreSQL client on libpq: connection, pool, pipelined transactions, migrations.
+    module("Postgres", ["CPostgres", "Reactor", "Base", nioCore, lifecycle, logging, collections]),
+    // A PostgreSQL cluster of our own: initdb, start, adopt, recover, stop.
+    module("PrivatePostgres", ["Linux", "Base", logging]),
+    // The BigCommerce platform as values and rules; no input or output.
+    module("BigCommerce", ["Base", httpTypes, crypto]),
+    // Keyring, sealed secrets, formats of service keys and tickets.
+    module("Vault", ["Base", crypto]),
+    // Every SQL statement of the product.
+    module(
+      "Storage", ["Postgres", "BigCommerce", "Vault", "Base", logging],
+      resources: [.embedInCode("sql")]),
+    // One call to one store: token snapshot, state, quota, observation.
+    module(
+      "Upstream",
+      ["Storage", "Curl", "BigCommerce", "Vault", "Base", nioCore, httpTypes, lifecycle, logging]),
+    // BigCommerce's callbacks turned into durable installations; spool; app page's facts.
+    module(
+      "Install",
+      [
+        "Upstream", "Storage", "Curl", "BigCommerce", "Vault", "Linux", "Base", nioCore, httpTypes,
+        lifecycle, logging,
+      ]),
+    // The gateway's rules: targets, grants, scopes, headers, relay.
+    module(
+      "Gateway",
+      ["Upstream", "Storage", "Curl", "BigCommerce", "Vault", "Base", nioCore, httpTypes, logging]),
+    // Webhook registration, intake, feed and push.
+    module("Events", ["Upstream", "Storage", "BigCommerce", "Base"]),
+    // The HTTP edge: connection guard, routes, problem bodies, pages.
+    module(
+      "Web",
+      [
+        "Install", "Gateway", "Events", "Upstream", "Storage", "Curl", "BigCommerce", "Vault",
+        "Base", hummingbird,
+        hummingbirdCore, hummingbirdTLS, mustache, nioCore, nioHTTP1, nioHTTPTypes, nioExtras,
+        nioSSL,
+        httpTypes, lifecycle, logging,
+      ]),
+    // Settings, and the one place where the parts meet.
+    module(
+      "LatchkeyApp",
+      [
+        "Web", "Install", "Gateway", "Events", "Upstream", "Storage", "Vault", "BigCommerce",
+        "Postgres",
+        "PrivatePostgres", "Curl", "Reactor", "Linux", "Base", configuration, hummingbird,
+        lifecycle,
+        logging, nioCore, nioPosix, nioSSL, httpTypes,
+      ]),
+    // The commands of the CLI: database commands through LatchkeyApp, all others through the API.
+    module(
+      "LatchkeyCLI",
+      [
+        "LatchkeyApp", "Storage", "Vault", "BigCommerce", "Curl", "Reactor", "Linux", "Base",
+        arguments, nioCore, nioPosix, httpTypes, logging,
+      ]),
+    // The program.
+    .executableTarget(
+      name: "latchkey", dependencies: ["LatchkeyCLI", arguments], swiftSettings: strict),
+    // A stand-in for BigCommerce: login host, API host, control panel. Never linked into latchkey.
+    module(
+      "Sandbox",
+      [
+        "Base", "BigCommerce", hummingbird, hummingbirdCore, hummingbirdTLS, mustache, crypto,
+        collections, httpTypes, nioCore, nioPosix, nioSSL, lifecycle, logging,
+      ]),
+    .executableTarget(
+      name: "bigcommerce-sandbox",
+      dependencies: ["Sandbox", arguments, "Base", hummingbird, lifecycle, logging],
+      swiftSettings: strict),
+
+    // Fakes, fixtures, temporary databases, the misbehaving server.
+    .target(
+      name: "TestSupport",
+      dependencies: [
+        "Base", "Linux", "Reactor", "Curl", "Postgres", "PrivatePostgres", nioCore, nioPosix,
+        nioHTTP1, nioSSL, httpTypes,
+        logging, lifecycle,
+      ],
+      path: "Tests/TestSupport", swiftSettings: strictTests),
+    tests("Base"),
+    tests("Linux"),
+    tests("Reactor", [nioCore, nioPosix]),
+    tests("Curl", ["Reactor", "Base", nioCore, nioPosix, nioHTTP1, nioSSL, httpTypes]),
+    tests("Postgres", ["Reactor", "Base", "PrivatePostgres", nioCore, nioPosix, logging]),
+    tests("PrivatePostgres", ["Linux", "Base", logging]),
+    tests("BigCommerce", ["Base", crypto, httpTypes]),
+    tests("Vault", ["Base", crypto]),
+    tests("Storage", ["Postgres", "Vault", "BigCommerce", "Base", logging]),
+    tests(
+      "Upstream",
+      [
+        "Storage", "Postgres", "Curl", "Reactor", "BigCommerce", "Vault", "Base", nioCore, nioPosix,
+        httpTypes, logging,
+      ]),
+    tests(
+      "Install",
+      [
+        "Storage", "Postgres", "Curl", "Reactor", "BigCommerce", "Vault", "Upstream", "Linux",
+        "Base", nioCore, nioPosix, httpTypes, logging,
+      ]),
+    tests(
+      "Gateway",
+      [
+        "Upstream", "Storage", "Postgres", "Curl", "Reactor", "BigCommerce", "Vault", "Base",
+        nioCore, nioPosix, httpTypes, logging,
+      ]),
+    tests(
+      "Web",
+      [
+        "Base", hummingbird, hummingbirdCore, nioCore, nioPosix, nioHTTP1, httpTypes, logging,
+        lifecycle,
+      ]),
+    tests(
+      "LatchkeyApp",
+      [
+        "Base", "Vault", "Storage", "Postgres", "Sandbox", "Linux", "Curl", "Reactor",
+        "PrivatePostgres", "Web", "Install", "Upstream", "BigCommerce", nioCore, nioPosix,
+        httpTypes, logging, lifecycle,
+      ]),
+    tests("LatchkeyCLI", ["Base", "LatchkeyApp"]),
+    tests(
+      "Sandbox",
+      [
+        "Base", "BigCommerce", "Curl", "Reactor", crypto, nioCore, nioPosix, httpTypes, logging,
+        lifecycle,
+      ]),
+  ],
+  swiftLanguageModes: [.v6]
+)

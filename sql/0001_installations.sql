@@ -1,0 +1,185 @@
+-- The foundation: apps, installations and their users, install attempts, callbacks, tickets, service keys, audit.
+-- Words: docs/architecture.md. Every tenant table leads its key with (app_id, store_hash).
+
+-- One row. Every change to an installation or a service key takes the next value while it holds this row's lock,
+-- so values become visible in the order of their commits and a replica can ask for "all rows above N".
+CREATE TABLE change_counter (
+  only_row boolean NOT NULL DEFAULT true,
+  value bigint NOT NULL,
+  CONSTRAINT change_counter_pkey PRIMARY KEY (only_row),
+  CONSTRAINT change_counter_one_row CHECK (only_row)
+);
+INSERT INTO change_counter (value) VALUES (0);
+
+CREATE FUNCTION take_change_number() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE change_counter SET value = value + 1 RETURNING value INTO NEW.change_number;
+  RETURN NEW;
+END
+$$;
+
+CREATE TABLE apps (
+  app_id text NOT NULL,                          -- the app's name in settings
+  client_id text NOT NULL,
+  required_scopes text[] NOT NULL,
+  required_scopes_changed_at timestamptz NOT NULL DEFAULT now(),
+  created_at timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT apps_pkey PRIMARY KEY (app_id),
+  CONSTRAINT apps_app_id_form CHECK (app_id ~ '^[a-z][a-z0-9-]{0,31}$')
+);
+
+CREATE TABLE installations (
+  app_id text NOT NULL,
+  store_hash text NOT NULL,
+  state text NOT NULL,
+  generation bigint NOT NULL,                    -- counts tokens; the first is 1
+  sealed_token bytea,                            -- null when uninstalled
+  token_key_id text,                             -- which key of the keyring sealed it
+  scopes text[] NOT NULL,                        -- granted, as the token's answer named them
+  source text NOT NULL,                          -- 'oauth', or 'import' for a token given by an operator
+  authorized_at timestamptz NOT NULL,            -- by BigCommerce's clock: compared with a callback's iat
+  installed_at timestamptz NOT NULL DEFAULT now(),   -- first install, by our clock
+  token_stored_at timestamptz NOT NULL DEFAULT now(),
+  state_changed_at timestamptz NOT NULL DEFAULT now(),
+  uninstalled_at timestamptz,
+  owner_id bigint,
+  data_purged_at timestamptz,
+  next_canary_at timestamptz,                    -- null: no canary call is due
+  canary_delay_seconds integer NOT NULL DEFAULT 0,
+  canary_lease_until timestamptz,
+  change_number bigint NOT NULL,
+  CONSTRAINT installations_pkey PRIMARY KEY (app_id, store_hash),
+  CONSTRAINT installations_app_fkey FOREIGN KEY (app_id) REFERENCES apps (app_id),
+  CONSTRAINT installations_store_hash_form CHECK (store_hash ~ '^[a-z0-9]{1,32}$'),
+  CONSTRAINT installations_state_known CHECK (state IN ('active', 'suspended', 'revoked', 'uninstalled')),
+  CONSTRAINT installations_source_known CHECK (source IN ('oauth', 'import')),
+  CONSTRAINT installations_generation_positive CHECK (generation > 0),
+  CONSTRAINT installations_token_while_installed CHECK (
+    (state = 'uninstalled') = (sealed_token IS NULL) AND (sealed_token IS NULL) = (token_key_id IS NULL))
+);
+CREATE TRIGGER installations_take_change_number BEFORE INSERT OR UPDATE ON installations
+  FOR EACH ROW EXECUTE FUNCTION take_change_number();
+-- For: what changed since the last poll of the cache.
+CREATE INDEX installations_by_change ON installations (change_number);
+-- For: canary calls that are due.
+CREATE INDEX installations_by_canary ON installations (next_canary_at) WHERE next_canary_at IS NOT NULL;
+-- For: vault rewrap and the check at start that no key in use is missing.
+CREATE INDEX installations_by_token_key ON installations (token_key_id, app_id, store_hash)
+  WHERE token_key_id IS NOT NULL;
+-- For: the revocation brake and the fleet's counts by state.
+CREATE INDEX installations_by_state ON installations (app_id, state, state_changed_at);
+
+CREATE TABLE store_users (
+  app_id text NOT NULL,
+  store_hash text NOT NULL,
+  user_id bigint NOT NULL,                       -- BigCommerce's
+  email text NOT NULL,
+  locale text,
+  is_owner boolean NOT NULL DEFAULT false,
+  first_seen_at timestamptz NOT NULL DEFAULT now(),
+  last_seen_at timestamptz NOT NULL DEFAULT now(),
+  removed_at timestamptz,                        -- by BigCommerce's clock (iat); loads not newer are refused
+  CONSTRAINT store_users_pkey PRIMARY KEY (app_id, store_hash, user_id),
+  CONSTRAINT store_users_installation_fkey FOREIGN KEY (app_id, store_hash)
+    REFERENCES installations (app_id, store_hash)
+);
+
+CREATE TABLE install_attempts (
+  app_id text NOT NULL,
+  store_hash text NOT NULL,
+  attempt_id bigint GENERATED ALWAYS AS IDENTITY,
+  code_sha256 bytea NOT NULL,                    -- the code itself is never stored
+  state text NOT NULL,                           -- exchanging → done | failed | lost
+  failure text,                                  -- a fixed word when failed, never the platform's text
+  request_id text NOT NULL,
+  started_at timestamptz NOT NULL DEFAULT now(),
+  finished_at timestamptz,
+  CONSTRAINT install_attempts_pkey PRIMARY KEY (app_id, store_hash, attempt_id),
+  CONSTRAINT install_attempts_code_unique UNIQUE (code_sha256),
+  CONSTRAINT install_attempts_state_known CHECK (state IN ('exchanging', 'done', 'failed', 'lost'))
+);
+-- For: the sweeper that finds attempts whose replica died.
+CREATE INDEX install_attempts_open ON install_attempts (started_at) WHERE state = 'exchanging';
+
+CREATE TABLE callback_tokens (
+  app_id text NOT NULL,
+  store_hash text NOT NULL,
+  jti text NOT NULL,
+  purpose text NOT NULL,                         -- of its first use: a load's token can never uninstall
+  first_used_at timestamptz NOT NULL DEFAULT now(),
+  expires_at timestamptz NOT NULL,
+  CONSTRAINT callback_tokens_pkey PRIMARY KEY (app_id, store_hash, jti),
+  CONSTRAINT callback_tokens_jti_unique UNIQUE (app_id, jti),
+  CONSTRAINT callback_tokens_purpose_known CHECK (purpose IN ('load', 'uninstall', 'remove_user'))
+);
+-- For: forgetting expired ones.
+CREATE INDEX callback_tokens_by_expiry ON callback_tokens (expires_at);
+
+CREATE TABLE tickets (
+  app_id text NOT NULL,
+  store_hash text NOT NULL,
+  ticket_sha256 bytea NOT NULL,
+  user_id bigint,
+  channel_id bigint,
+  deep_link text,                                -- relative path from the payload's url
+  created_at timestamptz NOT NULL DEFAULT now(),
+  expires_at timestamptz NOT NULL,
+  CONSTRAINT tickets_pkey PRIMARY KEY (app_id, store_hash, ticket_sha256),
+  CONSTRAINT tickets_sha256_unique UNIQUE (ticket_sha256)
+);
+-- For: forgetting expired ones.
+CREATE INDEX tickets_by_expiry ON tickets (expires_at);
+
+CREATE TABLE lifecycle_events (
+  app_id text NOT NULL,
+  store_hash text NOT NULL,                      -- '' for an event of the app as a whole
+  event_id bigint GENERATED ALWAYS AS IDENTITY,
+  type text NOT NULL,                            -- app/installed, app/uninstalled, app/user_removed …
+  data jsonb NOT NULL,                           -- identifiers only, no personal data
+  occurred_at timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT lifecycle_events_pkey PRIMARY KEY (app_id, store_hash, event_id)
+);
+
+CREATE TABLE service_keys (
+  key_id text NOT NULL,
+  name text NOT NULL,
+  secret_sha256 bytea NOT NULL,
+  app_id text,                                   -- null: an operator's key for all apps
+  stores text[],                                 -- null: all stores
+  scopes text[] NOT NULL,                        -- {'*'}: all
+  abilities text[] NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  created_by text NOT NULL,                      -- key_id of its maker, or 'bootstrap'
+  expires_at timestamptz,
+  revoked_at timestamptz,
+  rotated_from text,
+  change_number bigint NOT NULL,
+  CONSTRAINT service_keys_pkey PRIMARY KEY (key_id),
+  CONSTRAINT service_keys_app_fkey FOREIGN KEY (app_id) REFERENCES apps (app_id)
+);
+CREATE TRIGGER service_keys_take_change_number BEFORE INSERT OR UPDATE ON service_keys
+  FOR EACH ROW EXECUTE FUNCTION take_change_number();
+-- For: what changed since the last poll of the cache.
+CREATE INDEX service_keys_by_change ON service_keys (change_number);
+
+CREATE TABLE audit (
+  audit_id bigint GENERATED ALWAYS AS IDENTITY,
+  at timestamptz NOT NULL DEFAULT now(),
+  actor text NOT NULL,                           -- 'bigcommerce', 'latchkey', 'bootstrap' or a key_id
+  action text NOT NULL,                          -- install, uninstall, key_create …
+  app_id text,
+  store_hash text,
+  request_id text,
+  details jsonb NOT NULL DEFAULT '{}',           -- identifiers only
+  CONSTRAINT audit_pkey PRIMARY KEY (audit_id)
+);
+-- For: the history of one store.
+CREATE INDEX audit_by_store ON audit (app_id, store_hash, audit_id);
+
+-- One sealed constant per key of the keyring: tells a wrong key from a right one before anything is opened with it.
+CREATE TABLE keyring_canaries (
+  key_id text NOT NULL,
+  sealed bytea NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT keyring_canaries_pkey PRIMARY KEY (key_id)
+);
