@@ -1,0 +1,67 @@
+package import Base
+package import HTTPTypes
+package import NIOCore
+
+/// One call of an internal service, as it arrived; nothing is checked yet but HTTP's own rules.
+package struct GatewayRequest: Sendable {
+  /// The body as it streams in; reading it slowly slows the caller down.
+  package typealias Body = any AsyncSequence<ByteBuffer, any Error> & Sendable
+
+  package let method: HTTPRequest.Method
+  /// The raw request target, byte for byte: printable ASCII, starts with `/`, holds no `#`.
+  package let target: String
+  /// All request headers in their order, `Host` not among them.
+  package let headers: HTTPFields
+  /// The body's length, or `nil` when it is chunked; 0 when there is no body.
+  package let contentLength: Int?
+  /// The request's body, `nil` when it has none; may be iterated once.
+  ///
+  /// It throws when the caller goes away or breaks HTTP before the body is complete.
+  package let body: Body?
+  package let requestID: RequestID
+  /// The event loop of the caller's connection.
+  package let loop: any EventLoop
+  package let clientAddress: String
+
+  package init(
+    method: HTTPRequest.Method, target: String, headers: HTTPFields, contentLength: Int?,
+    body: Body?, requestID: RequestID, loop: any EventLoop, clientAddress: String
+  ) {
+    self.method = method
+    self.target = target
+    self.headers = headers
+    self.contentLength = contentLength
+    self.body = body
+    self.requestID = requestID
+    self.loop = loop
+    self.clientAddress = clientAddress
+  }
+}
+
+/// The gateway's answer, ours or BigCommerce's; `Latchkey-Origin` is among the headers.
+package struct GatewayResponse: Sendable {
+  package enum Body: Sendable {
+    /// All of it; written together with the head. Empty for no body.
+    case bytes(ByteBuffer)
+    /// It streams; `length` as the upstream declared it, `nil` when it did not.
+    ///
+    /// When iteration throws, or ends short of `length`, the caller's connection is aborted, so that a cut body never looks complete.
+    case stream(length: Int?, any AsyncSequence<ByteBuffer, any Error> & Sendable)
+  }
+
+  package let status: Int
+  package let headers: HTTPFields
+  package let body: Body
+
+  package init(status: Int, headers: HTTPFields, body: Body) {
+    self.status = status
+    self.headers = headers
+    self.body = body
+  }
+}
+
+/// What the internal listener needs of the gateway, so that it can be tested without one.
+package protocol GatewayResponding: Sendable {
+  /// Answers one call; never throws, and a cancelled task means that the caller went away.
+  func respond(to request: GatewayRequest) async -> GatewayResponse
+}
