@@ -1,5 +1,12 @@
 -- The foundation: apps, installations and their users, install attempts, callbacks, tickets, service keys, audit.
 -- Words: docs/architecture.md. Every tenant table leads its key with (app_id, store_hash).
+--
+-- "BigCommerce's clock" marks moments taken from a callback's iat or an answer's Date; they are only compared with
+-- each other. All other moments are this database's.
+--
+-- Lock order, so that nothing can deadlock: advisory lock of the installation (install, uninstall, remove user),
+-- its attempt, its row, then the change counter, which is held to the end. A transaction that changes several
+-- installations takes their rows with SKIP LOCKED.
 
 -- One row. Every change to an installation or a service key takes the next value while it holds this row's lock,
 -- so values become visible in the order of their commits and a replica can ask for "all rows above N".
@@ -37,12 +44,16 @@ CREATE TABLE installations (
   token_key_id text,                             -- which key of the keyring sealed it
   scopes text[] NOT NULL,                        -- granted, as the token's answer named them
   source text NOT NULL,                          -- 'oauth', or 'import' for a token given by an operator
-  authorized_at timestamptz NOT NULL,            -- by BigCommerce's clock: compared with a callback's iat
+  authorized_at timestamptz NOT NULL,            -- BigCommerce's clock: compared with a callback's iat
   installed_at timestamptz NOT NULL DEFAULT now(),   -- first install, by our clock
   token_stored_at timestamptz NOT NULL DEFAULT now(),
+  token_verified_at timestamptz,                 -- the last canary call that the platform answered with 200
+  suspended_at timestamptz,                      -- outlives uninstalling and installing again: only an operator ends it
   state_changed_at timestamptz NOT NULL DEFAULT now(),
   uninstalled_at timestamptz,
+  uninstall_issued_at timestamptz,               -- BigCommerce's clock: the newest uninstall that was honoured
   owner_id bigint,
+  account_uuid text,                             -- of the developer account, as the token's answer named it; not checked
   data_purged_at timestamptz,
   next_canary_at timestamptz,                    -- null: no canary call is due
   canary_delay_seconds integer NOT NULL DEFAULT 0,
@@ -55,7 +66,8 @@ CREATE TABLE installations (
   CONSTRAINT installations_source_known CHECK (source IN ('oauth', 'import')),
   CONSTRAINT installations_generation_positive CHECK (generation > 0),
   CONSTRAINT installations_token_while_installed CHECK (
-    (state = 'uninstalled') = (sealed_token IS NULL) AND (sealed_token IS NULL) = (token_key_id IS NULL))
+    (state = 'uninstalled') = (sealed_token IS NULL) AND (sealed_token IS NULL) = (token_key_id IS NULL)),
+  CONSTRAINT installations_suspended_since CHECK (state <> 'suspended' OR suspended_at IS NOT NULL)
 );
 CREATE TRIGGER installations_take_change_number BEFORE INSERT OR UPDATE ON installations
   FOR EACH ROW EXECUTE FUNCTION take_change_number();
@@ -68,29 +80,39 @@ CREATE INDEX installations_by_token_key ON installations (token_key_id, app_id, 
   WHERE token_key_id IS NOT NULL;
 -- For: the revocation brake and the fleet's counts by state.
 CREATE INDEX installations_by_state ON installations (app_id, state, state_changed_at);
+-- For: personal data of uninstalled stores whose time is over.
+CREATE INDEX installations_by_uninstall ON installations (uninstalled_at)
+  WHERE state = 'uninstalled' AND data_purged_at IS NULL;
 
 CREATE TABLE store_users (
   app_id text NOT NULL,
   store_hash text NOT NULL,
   user_id bigint NOT NULL,                       -- BigCommerce's
-  email text NOT NULL,
+  email text,                                    -- null once removed
   locale text,
   is_owner boolean NOT NULL DEFAULT false,
   first_seen_at timestamptz NOT NULL DEFAULT now(),
   last_seen_at timestamptz NOT NULL DEFAULT now(),
-  removed_at timestamptz,                        -- by BigCommerce's clock (iat); loads not newer are refused
+  provisioned_at timestamptz,                    -- BigCommerce's clock: the newest install or load of this user
+  removed_at timestamptz,                        -- BigCommerce's clock: the newest removal; loads not newer are refused
   CONSTRAINT store_users_pkey PRIMARY KEY (app_id, store_hash, user_id),
   CONSTRAINT store_users_installation_fkey FOREIGN KEY (app_id, store_hash)
     REFERENCES installations (app_id, store_hash)
+    -- Deferred, so that the installation's row, which takes the change counter's lock, can be written last.
+    DEFERRABLE INITIALLY DEFERRED
 );
 
 CREATE TABLE install_attempts (
   app_id text NOT NULL,
   store_hash text NOT NULL,
   attempt_id bigint GENERATED ALWAYS AS IDENTITY,
-  code_sha256 bytea NOT NULL,                    -- the code itself is never stored
-  state text NOT NULL,                           -- exchanging → done | failed | lost
+  code_sha256 bytea NOT NULL,                    -- the code itself is never stored; random for an import
+  claim text NOT NULL,                           -- random, of the request that may exchange the code
+  state text NOT NULL,                           -- exchanging → done | failed | lost; lost → done from the spool
   failure text,                                  -- a fixed word when failed, never the platform's text
+  base_generation bigint NOT NULL,               -- the installation's when the attempt began; 0: none
+  generation bigint,                             -- the one that it made
+  repeats bigint NOT NULL DEFAULT 0,             -- written by every repetition, so that its COMMIT means the first's is durable
   request_id text NOT NULL,
   started_at timestamptz NOT NULL DEFAULT now(),
   finished_at timestamptz,
@@ -98,20 +120,32 @@ CREATE TABLE install_attempts (
   CONSTRAINT install_attempts_code_unique UNIQUE (code_sha256),
   CONSTRAINT install_attempts_state_known CHECK (state IN ('exchanging', 'done', 'failed', 'lost'))
 );
+-- For: forgetting old ones.
+CREATE INDEX install_attempts_by_start ON install_attempts (started_at);
+-- For: at most five attempts per minute and store.
+CREATE INDEX install_attempts_by_store_start ON install_attempts (app_id, store_hash, started_at);
+-- For: a load's question whether a newer token is on its way or lost.
+CREATE INDEX install_attempts_unfinished ON install_attempts (app_id, store_hash, started_at)
+  WHERE state IN ('exchanging', 'lost');
 -- For: the sweeper that finds attempts whose replica died.
 CREATE INDEX install_attempts_open ON install_attempts (started_at) WHERE state = 'exchanging';
 
 CREATE TABLE callback_tokens (
   app_id text NOT NULL,
   store_hash text NOT NULL,
-  jti text NOT NULL,
+  jti text NOT NULL,                             -- unique per token and app; the store is signed with it
   purpose text NOT NULL,                         -- of its first use: a load's token can never uninstall
+  user_id bigint,                                -- whom a remove_user removes
+  issued_at timestamptz NOT NULL,                -- BigCommerce's clock
   first_used_at timestamptz NOT NULL DEFAULT now(),
-  expires_at timestamptz NOT NULL,
+  uses bigint NOT NULL DEFAULT 1,                -- written by every repetition, as install_attempts.repeats is
+  expires_at timestamptz NOT NULL,               -- an hour after the token's own end
   CONSTRAINT callback_tokens_pkey PRIMARY KEY (app_id, store_hash, jti),
-  CONSTRAINT callback_tokens_jti_unique UNIQUE (app_id, jti),
   CONSTRAINT callback_tokens_purpose_known CHECK (purpose IN ('load', 'uninstall', 'remove_user'))
 );
+-- For: whether an uninstall or a user's removal is newer than what arrives now.
+CREATE INDEX callback_tokens_endings ON callback_tokens (app_id, store_hash, purpose, issued_at)
+  WHERE purpose <> 'load';
 -- For: forgetting expired ones.
 CREATE INDEX callback_tokens_by_expiry ON callback_tokens (expires_at);
 
