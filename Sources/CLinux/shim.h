@@ -1,6 +1,10 @@
 #ifndef LATCHKEY_CLINUX_SHIM_H
 #define LATCHKEY_CLINUX_SHIM_H
 
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -12,5 +16,27 @@ static inline int clinux_forbid_dumps(void) { return prctl(PR_SET_DUMPABLE, 0, 0
 
 /// Whether the process may be dumped: 0 after `clinux_forbid_dumps`.
 static inline int clinux_dumpable(void) { return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0); }
+
+/// Adds or changes a descriptor of an epoll set; `token` comes back with its events.
+static inline int clinux_epoll_set(int set, int operation, int fd, uint32_t events, uint64_t token) {
+  struct epoll_event event;
+  event.events = events;
+  event.data.u64 = token;
+  return epoll_ctl(set, operation, fd, &event);
+}
+
+/// Removes a descriptor from an epoll set.
+static inline int clinux_epoll_remove(int set, int fd) {
+  struct epoll_event unused = {0};
+  return epoll_ctl(set, EPOLL_CTL_DEL, fd, &unused);
+}
+
+/// Names the calling thread (15 bytes at most) and keeps all signals away from it.
+static inline void clinux_become_quiet_thread(const char *name) {
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, NULL);
+  prctl(PR_SET_NAME, name, 0, 0, 0);
+}
 
 #endif
