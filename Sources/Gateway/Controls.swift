@@ -1,0 +1,113 @@
+package import Base
+package import HTTPTypes
+
+/// What the caller asks of this one call, from its `Latchkey-*` fields.
+package struct Controls: Hashable, Sendable {
+  /// How calls of one store are ordered when its quota is short.
+  package enum Priority: String, Hashable, Sendable {
+    case interactive, bulk
+  }
+
+  /// How long BigCommerce may take until the head of its answer; `Latchkey-Timeout`, 1 to 120 s.
+  package var timeout: Duration = .seconds(30)
+  /// How long the call may wait for quota; `Latchkey-Max-Wait`, 0 to 120 s.
+  package var maxWait: Duration = .seconds(10)
+  package var priority: Priority = .interactive
+  /// How often the call may be repeated; `Latchkey-Retry`, 0 to 5.
+  package var retries = 2
+  /// The app meant by a key that holds for all apps; `Latchkey-App`.
+  package var app: AppName?
+
+  package init() {}
+
+  /// Reads the controls strictly: a value that is not exactly one of those allowed is refused.
+  ///
+  /// `Idempotency-Key` and `Latchkey-Dry-Run: true` are refused as well, until there is something behind them: a
+  /// caller that relies on either must not believe that it was heeded.
+  package init(_ fields: HTTPFields) throws(ControlFault) {
+    guard fields.contains(where: { Controls.isControl($0.name) }) else { return }
+    if let seconds = try Controls.number(.latchkeyTimeout, in: 1...120, fields) {
+      timeout = .seconds(seconds)
+    }
+    if let seconds = try Controls.number(.latchkeyMaxWait, in: 0...120, fields) {
+      maxWait = .seconds(seconds)
+    }
+    if let count = try Controls.number(.latchkeyRetry, in: 0...5, fields) { retries = count }
+    if let text = try Controls.single(.latchkeyPriority, fields) {
+      guard let priority = Priority(rawValue: text) else {
+        throw ControlFault(.latchkeyPriority, "is 'interactive' or 'bulk'")
+      }
+      self.priority = priority
+    }
+    if let text = try Controls.single(.latchkeyApp, fields) {
+      guard let app = AppName(text) else {
+        throw ControlFault(.latchkeyApp, "is the name of an app of this deployment")
+      }
+      self.app = app
+    }
+    try Controls.refuseWhatIsNotBuilt(fields)
+  }
+
+  private static func refuseWhatIsNotBuilt(_ fields: HTTPFields) throws(ControlFault) {
+    if let text = try single(.latchkeyDryRun, fields), text != "false" {
+      throw ControlFault(
+        .latchkeyDryRun,
+        text == "true"
+          ? "is not available yet; nothing was sent. Leave it out to make the call"
+          : "is 'true' or 'false'")
+    }
+    if let key = try single(.idempotencyKey, fields) {
+      let isKey =
+        (1...255).contains(key.utf8.count) && key.utf8.allSatisfy { (0x21..<0x7F).contains($0) }
+      throw ControlFault(
+        .idempotencyKey,
+        isKey
+          ? "is not available yet; nothing was sent. Leave it out to make the call without it"
+          : "is 1 to 255 printable ASCII characters")
+    }
+  }
+
+  private static func isControl(_ name: HTTPField.Name) -> Bool {
+    name.canonicalName.hasPrefix("latchkey-") || name == .idempotencyKey
+  }
+
+  private static func single(
+    _ name: HTTPField.Name, _ fields: HTTPFields
+  ) throws(ControlFault) -> String? {
+    let values = fields[values: name]
+    guard values.count <= 1 else { throw ControlFault(name, "may be given once") }
+    return values.first
+  }
+
+  private static func number(
+    _ name: HTTPField.Name, in range: ClosedRange<Int>, _ fields: HTTPFields
+  ) throws(ControlFault) -> Int? {
+    guard let text = try single(name, fields) else { return nil }
+    let isPlain =
+      (1...3).contains(text.utf8.count) && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
+    guard isPlain, let value = Int(text), range.contains(value) else {
+      throw ControlFault(
+        name, "is a whole number from \(range.lowerBound) to \(range.upperBound)")
+    }
+    return value
+  }
+}
+
+/// A control field whose value cannot be taken.
+package struct ControlFault: Error, Equatable {
+  /// The field's name as documented.
+  package let field: String
+  /// What the field may be, to follow its name in a sentence.
+  package let rule: String
+
+  init(_ name: HTTPField.Name, _ rule: String) {
+    field = name.rawName
+    self.rule = rule
+  }
+
+  package var problem: Problem {
+    Problem(
+      status: 400, code: "bad_control", title: "A control field cannot be taken",
+      detail: "\(field) \(rule).", fields: [.init("field", .string(field))])
+  }
+}

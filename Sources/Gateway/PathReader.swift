@@ -1,0 +1,97 @@
+import Base
+
+/// Splits a path into segments and refuses whatever decoders do not agree about.
+///
+/// Every `%` must begin a well-formed escape, and no escape may stand for a byte that has a meaning in paths,
+/// `%` among them. So a second decoding finds nothing to decode, and one check holds for every depth.
+enum PathReader {
+  /// The segments between slashes, still encoded; a single trailing slash makes no further one.
+  static func segments(of path: Substring.UTF8View) throws(TargetFault) -> [Substring] {
+    guard path.first == UInt8(ascii: "/") else { throw .notOriginForm }
+    var segments: [Substring] = []
+    var rest = path.dropFirst()
+    while !rest.isEmpty {
+      let segment = rest.prefix { $0 != UInt8(ascii: "/") }
+      guard !segment.isEmpty else { throw .emptySegment }
+      try check(segment)
+      segments.append(Substring(segment))
+      rest = rest[segment.endIndex...].dropFirst()
+    }
+    return segments
+  }
+
+  /// Segments of nothing but dots and spaces count as dot segments: some decoders trim spaces and further dots.
+  private static func check(_ segment: Substring.UTF8View) throws(TargetFault) {
+    var names = false
+    var rest = segment
+    while let byte = rest.popFirst() {
+      switch byte {
+      case UInt8(ascii: "%"): names = try checkEscape(&rest) || names
+      case UInt8(ascii: "."): continue
+      case UInt8(ascii: "\\"): throw .backslash
+      case UInt8(ascii: ";"): throw .semicolon
+      case UInt8(ascii: "#"): throw .fragment
+      case 0x21..<0x7F: names = true
+      default: throw .forbiddenByte
+      }
+    }
+    guard names else { throw .dotSegment }
+  }
+
+  /// Checks what follows a `%`; whether the character it stands for can name something (a space cannot).
+  private static func checkEscape(_ rest: inout Substring.UTF8View) throws(TargetFault) -> Bool {
+    guard let byte = takeHexPair(&rest) else { throw .malformedEscape }
+    switch byte {
+    case UInt8(ascii: "/"), UInt8(ascii: "\\"), UInt8(ascii: "."), UInt8(ascii: "%"),
+      UInt8(ascii: ";"), 0..<0x20, 0x7F:
+      throw .forbiddenEscape
+    case 0x20: return false
+    case 0..<0x80: return true
+    default:
+      try checkScalar(startingWith: byte, &rest)
+      return true
+    }
+  }
+
+  /// Beyond ASCII an escape must be part of well-formed UTF-8 (no overlong forms).
+  ///
+  /// The character must not be one that normalising or byte-cutting decoders take for a character with a meaning.
+  private static func checkScalar(
+    startingWith first: UInt8, _ rest: inout Substring.UTF8View
+  ) throws(TargetFault) {
+    var bytes = [first]
+    let count = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2
+    while bytes.count < count {
+      guard rest.popFirst() == UInt8(ascii: "%"), let next = takeHexPair(&rest) else {
+        throw .malformedEscape
+      }
+      bytes.append(next)
+    }
+    guard let scalar = String(validating: bytes, as: UTF8.self)?.unicodeScalars.first else {
+      throw .malformedEscape
+    }
+    let low = UInt8(truncatingIfNeeded: scalar.value)
+    guard !cutLookalikes.contains(low), !lookalikes.contains(scalar.value), scalar.value > 0x9F
+    else { throw .forbiddenEscape }
+  }
+
+  private static func takeHexPair(_ rest: inout Substring.UTF8View) -> UInt8? {
+    guard let high = rest.first.flatMap(Hex.value),
+      let low = rest.dropFirst().first.flatMap(Hex.value)
+    else { return nil }
+    rest = rest.dropFirst(2)
+    return high << 4 | low
+  }
+
+  /// What a decoder that keeps only the low byte of a code point would see.
+  private static let cutLookalikes: Set<UInt8> = [0, 0x25, 0x2E, 0x2F, 0x3B, 0x5C]
+
+  /// Code points that compatibility normalisation or a best-fit table turns into `.`, `/`, `\`, `%` or `;`.
+  private static let lookalikes: Set<UInt32> = [
+    0x2024, 0x2025, 0x2026, 0x3002, 0xFE12, 0xFE19, 0xFE30, 0xFE52, 0xFF0E, 0xFF61,  // dots
+    0x2044, 0x2215, 0x29F8, 0xFF0F,  // slashes
+    0x20E5, 0x2216, 0x29F5, 0x29F9, 0xFE68, 0xFF3C,  // backslashes
+    0x066A, 0xFE6A, 0xFF05,  // percent signs
+    0x037E, 0xFE14, 0xFE54, 0xFF1B,  // semicolons
+  ]
+}
