@@ -1,0 +1,44 @@
+package import Base
+
+/// The date of HTTP headers (RFC 9110 5.6.7), for example `Sun, 06 Nov 1994 08:49:37 GMT`.
+package enum HTTPDate {
+  private static let months = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+  ]
+
+  /// The moment, or `nil` for any other form; the obsolete forms are not read. The day of the week is not checked.
+  package static func read(_ text: String) -> Timestamp? {
+    let bytes = Array(text.utf8)
+    guard bytes.count == 29, text.hasSuffix(" GMT"),
+      fixed(bytes, [3: ",", 4: " ", 7: " ", 11: " "]),
+      fixed(bytes, [16: " ", 19: ":", 22: ":"]),
+      let day = number(bytes[5..<7]), let year = number(bytes[12..<16]),
+      let hour = number(bytes[17..<19]), let minute = number(bytes[20..<22]),
+      let second = number(bytes[23..<25]),
+      let month = months.firstIndex(of: String(decoding: bytes[8..<11], as: UTF8.self))
+    else { return nil }
+    guard (1...31).contains(day), (1970...9999).contains(year), hour < 24, minute < 60, second <= 60
+    else { return nil }
+    let days = days(year: year, month: Int64(month) + 1, day: day)
+    return Timestamp(seconds: days * 86400 + hour * 3600 + minute * 60 + second)
+  }
+
+  private static func fixed(_ bytes: [UInt8], _ places: [Int: Unicode.Scalar]) -> Bool {
+    places.allSatisfy { bytes[$0.key] == UInt8(ascii: $0.value) }
+  }
+
+  private static func number(_ digits: ArraySlice<UInt8>) -> Int64? {
+    guard digits.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else {
+      return nil
+    }
+    return digits.reduce(0) { $0 * 10 + Int64($1 - UInt8(ascii: "0")) }
+  }
+
+  /// Days since 1970-01-01; years begin on 1 March, so that the leap day is a year's last.
+  private static func days(year: Int64, month: Int64, day: Int64) -> Int64 {
+    let shifted = month <= 2 ? year - 1 : year
+    let monthFromMarch = (month + 9) % 12
+    let dayOfYear = (153 * monthFromMarch + 2) / 5 + day - 1
+    return shifted * 365 + shifted / 4 - shifted / 100 + shifted / 400 + dayOfYear - 719_468
+  }
+}

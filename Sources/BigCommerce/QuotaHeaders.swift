@@ -1,0 +1,98 @@
+package import HTTPTypes
+
+/// What an answer says about the store's request window.
+///
+/// Every value is `nil` when its header is missing, stands twice, or is no whole number in its range.
+/// - Source: PLATFORM 6.2; the fall-backs are PLATFORM 11.
+package struct QuotaHeaders: Hashable, Sendable {
+  /// `X-Rate-Limit-Time-Window-Ms`: length of a window, 1 ms to 1 h.
+  package private(set) var window: Duration?
+  /// `X-Rate-Limit-Time-Reset-Ms`: time left until the quota is refreshed, 0 to 60 s. A duration, not a time of day.
+  ///
+  /// Fall-back: `X-Rate-Limit-Reset`, in seconds.
+  package private(set) var reset: Duration?
+  /// `X-Rate-Limit-Requests-Quota`: requests per window, for this app now.
+  package private(set) var quota: Int?
+  /// `X-Rate-Limit-Requests-Left`: requests left in this window. Fall-back: `X-Rate-Limit-Remaining`.
+  package private(set) var left: Int?
+  /// `Retry-After` or `X-Retry-After`, whole seconds, 0 to 1 h.
+  package private(set) var retryAfter: Duration?
+
+  package init(_ headers: HTTPFields) {
+    var found = Numbers()
+    for field in headers { found.take(field) }
+    window = found.windowMs.within(1...3_600_000).map { .milliseconds($0) }
+    reset =
+      found.resetMs.within(0...60_000).map { .milliseconds($0) }
+      ?? (found.resetMs.isAbsent ? found.reset.within(0...60).map { .seconds($0) } : nil)
+    quota = found.quota.within(0...1_000_000_000)
+    left =
+      found.left.within(0...1_000_000_000)
+      ?? (found.left.isAbsent ? found.remaining.within(0...1_000_000_000) : nil)
+    retryAfter = (found.retryAfter.within(0...3600) ?? found.xRetryAfter.within(0...3600))
+      .map { .seconds($0) }
+  }
+
+  /// Whether the answer says nothing at all; a 429 like that means that the platform itself is under load.
+  package var isEmpty: Bool {
+    window == nil && reset == nil && quota == nil && left == nil && retryAfter == nil
+  }
+
+  /// How long a refused caller should wait by the platform's word; `nil` when it says nothing.
+  package var wait: Duration? { reset ?? retryAfter }
+}
+
+/// The numbers as they stand, in one pass over the fields and without making strings.
+private struct Numbers {
+  var windowMs = HeaderNumber()
+  var resetMs = HeaderNumber()
+  var quota = HeaderNumber()
+  var left = HeaderNumber()
+  var reset = HeaderNumber()
+  var remaining = HeaderNumber()
+  var retryAfter = HeaderNumber()
+  var xRetryAfter = HeaderNumber()
+
+  mutating func take(_ field: HTTPField) {
+    switch field.name.canonicalName {
+    case "x-rate-limit-time-window-ms": windowMs.take(field.value)
+    case "x-rate-limit-time-reset-ms": resetMs.take(field.value)
+    case "x-rate-limit-requests-quota": quota.take(field.value)
+    case "x-rate-limit-requests-left": left.take(field.value)
+    case "x-rate-limit-reset": reset.take(field.value)
+    case "x-rate-limit-remaining": remaining.take(field.value)
+    case "retry-after": retryAfter.take(field.value)
+    case "x-retry-after": xRetryAfter.take(field.value)
+    default: break
+    }
+  }
+}
+
+/// One header that should hold a whole number, and may stand once.
+private struct HeaderNumber {
+  private var number: Int?
+  private var count = 0
+
+  var isAbsent: Bool { count == 0 }
+
+  mutating func take(_ text: String) {
+    count += 1
+    number = HeaderNumber.read(text)
+  }
+
+  func within(_ range: ClosedRange<Int>) -> Int? {
+    guard count == 1, let number, range.contains(number) else { return nil }
+    return number
+  }
+
+  /// 1 to 15 digits and nothing else.
+  private static func read(_ text: String) -> Int? {
+    guard (1...15).contains(text.utf8.count) else { return nil }
+    var number = 0
+    for byte in text.utf8 {
+      guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return nil }
+      number = number * 10 + Int(byte - UInt8(ascii: "0"))
+    }
+    return number
+  }
+}
