@@ -43,7 +43,7 @@ package final class Reactor: Sendable {
     loops.first { $0.inEventLoop }
   }
 
-  /// Watches a descriptor. To be called on the loop's thread.
+  /// Watches a descriptor; to be called on the loop's thread.
   ///
   /// - Parameters:
   ///   - fd: stays its owner's; must not be in the loop's set already.
@@ -51,6 +51,8 @@ package final class Reactor: Sendable {
   ///   - interest: what to wait for; may be empty for now.
   ///   - handler: called on the loop's thread, as long as the descriptor is ready (level-triggered)
   ///     and until `Registration.cancel()`. It may register, update and cancel.
+  /// - Returns: the registration, to be cancelled before the descriptor is closed.
+  /// - Throws: `foreignLoop`, `shutDown`, or what epoll said.
   package func register(
     fd: Int32, on loop: any EventLoop, interest: Readiness,
     handler: @escaping (Readiness) -> Void

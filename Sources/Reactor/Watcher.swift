@@ -108,7 +108,7 @@ final class Watcher: Sendable {
   private func wait() -> Bool {
     unsafe withUnsafeTemporaryAllocation(of: epoll_event.self, capacity: 64) { buffer in
       let count = unsafe epoll_wait(epoll, buffer.baseAddress, 64, -1)
-      for unsafe event in unsafe buffer.prefix(max(0, Int(count))) {
+      for unsafeevent in unsafe buffer.prefix(max(0, Int(count))) {
         let token = unsafe event.data.u64
         if token == Self.endToken { return false }
         pokes[Int(token)]()

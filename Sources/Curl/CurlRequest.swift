@@ -1,0 +1,105 @@
+package import Base
+package import HTTPTypes
+package import NIOCore
+
+/// A request to be sent.
+package struct CurlRequest: Sendable {
+  /// What is sent after the head.
+  package enum Body: Sendable {
+    case none
+    case bytes(ByteBuffer)
+    /// Pulled as fast as the server takes it. Without a length it is sent in chunks. It is not
+    /// touched before the connection stands, so after an error that was not sent it is whole.
+    case stream(length: Int?, any AsyncSequence<ByteBuffer, any Error> & Sendable)
+  }
+
+  /// Where to; also the `Host` header.
+  package var origin: Origin
+  package var method: HTTPRequest.Method
+  /// Path and query as they go out, beginning with `/`: visible ASCII without `#`.
+  package var target: String
+  /// Without `Host`, `Content-Length`, `Transfer-Encoding`, `Expect` and what else belongs to the
+  /// connection: a request that brings one of these is refused.
+  package var headers: HTTPFields
+  package var body: Body
+  /// From the call of `send` to the end of the response head.
+  package var firstByteTimeout: Duration
+  /// From the call of `send` to the end of the response body.
+  package var totalTimeout: Duration?
+  /// The largest response body that is accepted.
+  package var maxResponseBody: ByteCount?
+
+  /// A request; without a body and with a deadline of 30 s unless said otherwise.
+  package init(
+    origin: Origin, method: HTTPRequest.Method = .get, target: String,
+    headers: HTTPFields = [:], body: Body = .none, firstByteTimeout: Duration = .seconds(30),
+    totalTimeout: Duration? = nil, maxResponseBody: ByteCount? = nil
+  ) {
+    self.origin = origin
+    self.method = method
+    self.target = target
+    self.headers = headers
+    self.body = body
+    self.firstByteTimeout = firstByteTimeout
+    self.totalTimeout = totalTimeout
+    self.maxResponseBody = maxResponseBody
+  }
+}
+
+extension CurlRequest {
+  /// Headers that libcurl writes, or that speak about the connection rather than the request.
+  private static let reserved: Set<String> = [
+    "host", "content-length", "transfer-encoding", "expect", "connection", "proxy-connection",
+    "keep-alive", "te", "trailer", "upgrade",
+  ]
+
+  /// Refuses what could be read as anything but one request by anybody on the way.
+  ///
+  /// libcurl checks none of this: a line break in a header value is sent as a line break.
+  func validate() throws(CurlError) {
+    let targetBytes = target.utf8
+    guard targetBytes.first == UInt8(ascii: "/"),
+      targetBytes.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "#") }),
+      Self.isToken(method.rawValue), !["CONNECT", "TRACE"].contains(method.rawValue)
+    else { throw .invalidRequest }
+    for field in headers {
+      guard Self.isToken(field.name.rawName), !Self.reserved.contains(field.name.canonicalName),
+        field.value.utf8.allSatisfy({ ($0 >= 0x20 || $0 == 0x09) && $0 != 0x7F })
+      else { throw .invalidRequest }
+    }
+    switch body {
+    case .none: break
+    case .bytes: guard method != .head else { throw .invalidRequest }
+    case .stream(let length, _):
+      guard method != .head, length.map({ $0 >= 0 }) ?? true else { throw .invalidRequest }
+    }
+  }
+
+  /// Whether libcurl may send the request again when a reused connection turns out to be dead.
+  ///
+  /// Only when doing it twice is the same as doing it once, and the body can be sent from its start.
+  var mayBeResent: Bool {
+    guard [.get, .head, .options, .put, .delete].contains(method) else { return false }
+    if case .stream = body { return false }
+    return true
+  }
+
+  private static func isToken(_ text: String) -> Bool {
+    !text.isEmpty && text.utf8.allSatisfy(isTokenByte)
+  }
+
+  /// RFC 9110, `tchar`.
+  static func isTokenByte(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"):
+      true
+    case UInt8(ascii: "!"), UInt8(ascii: "#"), UInt8(ascii: "$"), UInt8(ascii: "%"),
+      UInt8(ascii: "&"), UInt8(ascii: "'"), UInt8(ascii: "*"), UInt8(ascii: "+"),
+      UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "^"), UInt8(ascii: "_"),
+      UInt8(ascii: "`"), UInt8(ascii: "|"), UInt8(ascii: "~"):
+      true
+    default: false
+    }
+  }
+}

@@ -1,0 +1,119 @@
+import Base
+import CCurl
+import Glibc
+
+// libcurl calls back on the loop's thread only, from within a call that the engine made. The context
+// is the handle's owner (or the engine), which outlives the handle, so it is passed unretained.
+
+extension EasyHandle {
+  /// Tells libcurl whom to call; once per handle.
+  func setCallbacks() throws(CurlError) {
+    let me = unsafe Unmanaged.passUnretained(self).toOpaque()
+    for option in [
+      CURLOPT_PRIVATE, CURLOPT_HEADERDATA, CURLOPT_WRITEDATA, CURLOPT_READDATA, CURLOPT_SEEKDATA,
+      CURLOPT_PREREQDATA, CURLOPT_OPENSOCKETDATA,
+    ] {
+      try CurlError.check(unsafe curl_shim_set_pointer(raw, option, me))
+    }
+    // A connection may outlive the handle that opened it, but not the engine.
+    let engine = unsafe Unmanaged.passUnretained(engine).toOpaque()
+    try CurlError.check(unsafe curl_shim_set_pointer(raw, CURLOPT_CLOSESOCKETDATA, engine))
+    try setBodyCallbacks()
+    try setConnectionCallbacks()
+  }
+
+  /// The owner of the handle that calls.
+  private static func owner(_ context: UnsafeMutableRawPointer?) -> EasyHandle? {
+    guard let context = unsafe context else { return nil }
+    return unsafe Unmanaged<EasyHandle>.fromOpaque(context).takeUnretainedValue()
+  }
+
+  private func setBodyCallbacks() throws(CurlError) {
+    let header: curl_write_callback = { bytes, size, count, context in
+      guard let bytes = unsafe bytes, let transfer = unsafe EasyHandle.owner(context)?.transfer
+      else { return Int(CURL_WRITEFUNC_ERROR) }
+      let line = unsafe UnsafeRawBufferPointer(start: bytes, count: size * count)
+      let isFine = unsafe line.withMemoryRebound(to: UInt8.self) {
+        unsafe transfer.takeLine($0.span)
+      }
+      return isFine ? size * count : Int(CURL_WRITEFUNC_ERROR)
+    }
+    let write: curl_write_callback = { bytes, size, count, context in
+      guard let transfer = unsafe EasyHandle.owner(context)?.transfer else {
+        return Int(CURL_WRITEFUNC_ERROR)
+      }
+      return unsafe transfer.takeBody(UnsafeRawBufferPointer(start: bytes, count: size * count))
+    }
+    let read: curl_read_callback = { bytes, size, count, context in
+      guard let transfer = unsafe EasyHandle.owner(context)?.transfer else {
+        return Int(CURL_READFUNC_ABORT)
+      }
+      let target = unsafe UnsafeMutableRawBufferPointer(start: bytes, count: size * count)
+      return unsafe transfer.giveBody(into: target)
+    }
+    let seek: curl_seek_callback = { context, offset, origin in
+      guard offset == 0, origin == SEEK_SET,
+        let transfer = unsafe EasyHandle.owner(context)?.transfer, transfer.rewind()
+      else { return CURL_SEEKFUNC_FAIL }
+      return CURL_SEEKFUNC_OK
+    }
+    try CurlError.check(unsafe curl_shim_set_write(raw, CURLOPT_HEADERFUNCTION, header))
+    try CurlError.check(unsafe curl_shim_set_write(raw, CURLOPT_WRITEFUNCTION, write))
+    try CurlError.check(unsafe curl_shim_set_read(raw, read))
+    try CurlError.check(unsafe curl_shim_set_seek(raw, seek))
+  }
+
+  private func setConnectionCallbacks() throws(CurlError) {
+    let begin: curl_prereq_callback = { context, _, _, _, _ in
+      guard let transfer = unsafe EasyHandle.owner(context)?.transfer, transfer.begin() else {
+        return CURL_PREREQFUNC_ABORT
+      }
+      return CURL_PREREQFUNC_OK
+    }
+    let open: curl_opensocket_callback = { context, purpose, address in
+      guard let address = unsafe address, purpose == CURLSOCKTYPE_IPCXN,
+        let owner = unsafe EasyHandle.owner(context), let transfer = owner.transfer
+      else { return -1 }
+      let wanted = unsafe SocketAddress(address)
+      if transfer.request.origin.scheme == .http && !wanted.isLoopback { return -1 }
+      return owner.engine.openSocket(wanted)
+    }
+    let close: curl_closesocket_callback = { context, fd in
+      guard let context = unsafe context else { return 1 }
+      unsafe Unmanaged<Engine>.fromOpaque(context).takeUnretainedValue().closeSocket(fd)
+      return 0
+    }
+    try CurlError.check(unsafe curl_shim_set_prereq(raw, begin))
+    try CurlError.check(unsafe curl_shim_set_open_socket(raw, open))
+    try CurlError.check(unsafe curl_shim_set_close_socket(raw, close))
+  }
+}
+
+/// What libcurl is about to connect to.
+struct SocketAddress {
+  let family: Int32
+  let type: Int32
+  let transport: Int32
+  /// Whether only this machine can be meant. Plain HTTP is refused to anything else, whatever a
+  /// name such as `localhost` resolves to.
+  let isLoopback: Bool
+
+  init(_ address: UnsafeMutablePointer<curl_sockaddr>) {
+    family = unsafe address.pointee.family
+    type = unsafe address.pointee.socktype
+    transport = unsafe address.pointee.protocol
+    // The structure ends with one `sockaddr`; what it stands for may be longer.
+    let offset = MemoryLayout<curl_sockaddr>.offset(of: \.addr) ?? 0
+    let bytes = unsafe UnsafeRawBufferPointer(
+      start: UnsafeRawPointer(address) + offset, count: Int(address.pointee.addrlen))
+    isLoopback =
+      switch family {
+      // Behind family (2) and port (2): the address.
+      case AF_INET: unsafe bytes.count >= 8 && bytes[4] == 127
+      // Behind family (2), port (2) and flow (4): the address.
+      case AF_INET6:
+        unsafe bytes.count >= 24 && bytes[8..<23].allSatisfy { $0 == 0 } && bytes[23] == 1
+      default: false
+      }
+  }
+}

@@ -1,0 +1,111 @@
+import Base
+import CCurl
+import HTTPTypes
+import NIOCore
+
+/// Owns one libcurl easy handle, configured once and used for one transfer after the other.
+@safe final class EasyHandle {
+  private enum Mode {
+    case get, head, upload
+  }
+
+  let raw: UnsafeMutableRawPointer
+  /// Whose transfer it is now; its callbacks go there.
+  var transfer: Transfer?
+  /// Opens sockets for it. Outlives it.
+  unowned let engine: Engine
+
+  private var headers = HeaderBlock()
+  private var origin: Origin?
+  private var mode: Mode?
+  private var customMethod: String?
+
+  init(settings: CurlSettings, engine: Engine) throws(CurlError) {
+    guard let raw = unsafe curl_easy_init() else {
+      throw .failed(code: Int32(bitPattern: CURLE_OUT_OF_MEMORY.rawValue))
+    }
+    unsafe self.raw = unsafe raw
+    self.engine = engine
+    for option in HandleOptions.standard(settings) { try set(option) }
+    try setCallbacks()
+  }
+
+  deinit {
+    unsafe curl_easy_cleanup(raw)
+  }
+
+  /// Sets everything that differs from request to request.
+  func prepare(_ request: CurlRequest) throws(CurlError) {
+    if origin != request.origin {
+      for option in HandleOptions.forOrigin(request.origin) { try set(option) }
+      origin = request.origin
+    }
+    try set(.text(CURLOPT_REQUEST_TARGET, request.target))
+    try setMethod(request)
+    let list = unsafe headers.layOut(request.headers)
+    try CurlError.check(unsafe curl_shim_set_headers(raw, list))
+  }
+
+  /// When the TCP connection of the current transfer stood, counted from the transfer's start.
+  var connectTime: TimeAmount? {
+    let micros = unsafe curl_shim_offset_info(raw, CURLINFO_CONNECT_TIME_T)
+    return micros > 0 ? .microseconds(Int64(micros)) : nil
+  }
+
+  /// Lets libcurl go on with whatever the transfer does not hold back.
+  func unpause(_ transfer: Transfer) throws(CurlError) {
+    var mask = CURLPAUSE_CONT
+    if transfer.isDownloadPaused { mask |= CURLPAUSE_RECV }
+    if transfer.isUploadPaused { mask |= CURLPAUSE_SEND }
+    try CurlError.check(unsafe curl_easy_pause(raw, mask))
+  }
+
+  private func set(_ option: HandleOption) throws(CurlError) {
+    let code =
+      switch option.value {
+      case .long(let value): unsafe curl_shim_set_long(raw, option.option, value)
+      case .offset(let value):
+        unsafe curl_shim_set_offset(raw, option.option, curl_off_t(value))
+      case .text(let value): unsafe curl_shim_set_text(raw, option.option, value)
+      case .noText: unsafe curl_shim_set_text(raw, option.option, nil)
+      }
+    try CurlError.check(code)
+  }
+
+  private func setMethod(_ request: CurlRequest) throws(CurlError) {
+    let length: Int? =
+      switch request.body {
+      case .none: Self.announcesEmptyBody.contains(request.method) ? 0 : nil
+      case .bytes(let bytes): bytes.readableBytes
+      case .stream(let length, _): length ?? -1
+      }
+    let wanted: Mode = request.method == .head ? .head : length == nil ? .get : .upload
+    if mode != wanted { try setMode(wanted) }
+    if let length { try set(.offset(CURLOPT_INFILESIZE_LARGE, length)) }
+    let name: String? =
+      switch wanted {
+      case .head: nil
+      case .get: request.method == .get ? nil : request.method.rawValue
+      case .upload: request.method == .put ? nil : request.method.rawValue
+      }
+    if customMethod != name {
+      try set(.text(CURLOPT_CUSTOMREQUEST, name))
+      customMethod = name
+    }
+  }
+
+  /// Without a body these say `Content-Length: 0`; servers may insist on it (411).
+  private static let announcesEmptyBody: Set<HTTPRequest.Method> = [.post, .put, .patch]
+
+  private func setMode(_ wanted: Mode) throws(CurlError) {
+    switch wanted {
+    case .get: try set(.long(CURLOPT_HTTPGET, 1))
+    case .head:
+      // NOBODY alone would leave an earlier UPLOAD on.
+      try set(.long(CURLOPT_HTTPGET, 1))
+      try set(.long(CURLOPT_NOBODY, 1))
+    case .upload: try set(.long(CURLOPT_UPLOAD, 1))
+    }
+    mode = wanted
+  }
+}

@@ -1,0 +1,92 @@
+import CCurl
+import Glibc
+import Reactor
+
+extension Engine {
+  /// A socket that is watched for libcurl, or that it opened.
+  struct Socket {
+    /// Whether it is a connection, which libcurl closes through `closeSocket`.
+    var isConnection = false
+    var registration: Registration?
+    /// What the reactor watches.
+    var watched: Readiness = []
+    /// What libcurl wants; nothing while the connection is idle.
+    var wanted: Readiness = []
+  }
+
+  /// Opens a socket that no child process inherits.
+  func openSocket(_ address: SocketAddress) -> Int32 {
+    let type = address.type | Int32(SOCK_CLOEXEC.rawValue)
+    let fd = socket(address.family, type, address.transport)
+    if fd >= 0 { sockets[fd] = Socket(isConnection: true) }
+    return fd
+  }
+
+  /// Closes a connection's socket, which is no longer watched before its number is free.
+  func closeSocket(_ fd: Int32) {
+    sockets.removeValue(forKey: fd)?.registration?.cancel()
+    _ = close(fd)
+  }
+
+  /// libcurl's socket callback.
+  func watchSocket(_ fd: Int32, _ what: Int32) {
+    var socket = sockets[fd] ?? Socket()
+    socket.wanted = Self.readiness(what)
+    if socket.wanted.isEmpty && !socket.isConnection {
+      // A descriptor of libcurl's own: it may be closed as soon as this returns.
+      socket.registration?.cancel()
+      sockets[fd] = nil
+      return
+    }
+    // An idle connection stays watched for reading: the next request finds it so, without a
+    // system call, and when its peer closes it we hear of it.
+    watch(fd, &socket, socket.wanted.isEmpty ? .readable : socket.wanted)
+    sockets[fd] = socket
+  }
+
+  private func watch(_ fd: Int32, _ socket: inout Socket, _ interest: Readiness) {
+    guard socket.watched != interest else { return }
+    do throws(ReactorError) {
+      if let registration = socket.registration {
+        try registration.update(interest: interest)
+      } else {
+        socket.registration = try reactor.register(fd: fd, on: loop, interest: interest) {
+          [weak self] in self?.heard(fd, $0)
+        }
+      }
+      socket.watched = interest
+    } catch {
+      // The kernel is out of memory or watches. The transfer is not served; its deadline ends it.
+      socket.registration?.cancel()
+      socket.registration = nil
+      socket.watched = []
+    }
+  }
+
+  private func heard(_ fd: Int32, _ readiness: Readiness) {
+    guard var socket = sockets[fd] else { return }
+    if socket.wanted.isEmpty {
+      // The peer has closed an idle connection, or sent what nobody asked for. libcurl sees it when
+      // it would use the connection again; watching on would wake us for nothing.
+      socket.registration?.cancel()
+      socket.registration = nil
+      socket.watched = []
+      sockets[fd] = socket
+      return
+    }
+    var events: Int32 = 0
+    if readiness.contains(.readable) { events |= CURL_CSELECT_IN }
+    if readiness.contains(.writable) { events |= CURL_CSELECT_OUT }
+    if readiness.contains(.failed) { events |= CURL_CSELECT_ERR }
+    socketIsReady(fd, events)
+  }
+
+  private static func readiness(_ what: Int32) -> Readiness {
+    switch what {
+    case CURL_POLL_IN: .readable
+    case CURL_POLL_OUT: .writable
+    case CURL_POLL_INOUT: [.readable, .writable]
+    default: []
+    }
+  }
+}

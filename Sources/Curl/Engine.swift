@@ -1,0 +1,232 @@
+import CCurl
+import NIOCore
+import Reactor
+
+/// All transfers of one event loop: one libcurl multi handle, driven by the loop's sockets and timer.
+///
+/// Confined to the loop's thread. Every entry goes through `enter`, which makes the call, lets
+/// libcurl do what is due, collects what is done and arms the timer.
+final class Engine {
+  let loop: any EventLoop
+  let reactor: Reactor
+  let settings: CurlSettings
+  let multi: MultiHandle
+  /// The sockets that libcurl has, by descriptor.
+  var sockets: [Int32: Socket] = [:]
+
+  private var transfers: [TransferID: EasyHandle] = [:]
+  private var idle: [EasyHandle] = []
+  private var isShutDown = false
+  /// When libcurl wants to be called.
+  private var curlDue: NIODeadline?
+  /// When the deadlines of the transfers have to be looked at.
+  private var scanDue: NIODeadline?
+  private var alarm: (due: NIODeadline, task: Scheduled<Void>)?
+
+  /// Whether a call is under way, so that libcurl may not be called again.
+  private(set) var isBusy = false
+
+  init(loop: any EventLoop, reactor: Reactor, settings: CurlSettings) throws(CurlError) {
+    self.loop = loop
+    self.reactor = reactor
+    self.settings = settings
+    multi = try MultiHandle(settings: settings)
+    try multi.setCallbacks(self)
+  }
+
+  /// How many transfers are under way.
+  var transferCount: Int { transfers.count }
+
+  /// Starts a transfer; its first bytes leave before this returns if a connection is there.
+  func start(_ order: TransferOrder, isCancelled: Bool) {
+    guard !isShutDown else { return order.caller.resume(returning: .failure(.shutDown)) }
+    guard !isCancelled else { return order.caller.resume(returning: .failure(.cancelled)) }
+    enter {
+      let transfer = Transfer(order, settings: settings, now: .now())
+      do throws(CurlError) {
+        let easy = try idleHandle()
+        try easy.prepare(transfer.request)
+        easy.transfer = transfer
+        transfers[transfer.id] = easy
+        do throws(CurlError) {
+          try multi.add(easy)
+        } catch {
+          transfers[transfer.id] = nil
+          easy.transfer = nil
+          throw error
+        }
+        noteDeadline(of: easy)
+      } catch {
+        transfer.end(.failure(error))
+      }
+    }
+  }
+
+  /// Ends a transfer and closes its connection; harmless when it has ended.
+  func cancel(_ id: TransferID, _ error: CurlError) {
+    guard let easy = transfers[id] else { return }
+    enter { abort(easy, error) }
+  }
+
+  /// The reader has made room.
+  func resumeDownload(_ id: TransferID) {
+    unpause(id) { $0.resumeDownload() }
+  }
+
+  /// The producer has something.
+  func resumeUpload(_ id: TransferID) {
+    unpause(id) { $0.resumeUpload() }
+  }
+
+  /// A watched socket is ready.
+  func socketIsReady(_ fd: Int32, _ events: Int32) {
+    enter { multi.act(on: fd, events) }
+  }
+
+  /// libcurl's timer callback. Never calls libcurl: 0 means "right after this".
+  func noteTimer(_ milliseconds: Int) {
+    curlDue = milliseconds < 0 ? nil : .now() + .milliseconds(Int64(milliseconds))
+  }
+
+  /// Ends all transfers and closes all connections. Nothing works afterwards.
+  func shutDown() {
+    precondition(loop.inEventLoop)
+    guard !isShutDown else { return }
+    isShutDown = true
+    isBusy = true
+    for easy in transfers.values { abort(easy, .shutDown) }
+    isBusy = false
+    idle = []
+    alarm?.task.cancel()
+    alarm = nil
+    multi.close()
+  }
+}
+
+// MARK: The round of every entry
+
+extension Engine {
+  private func enter(_ body: () -> Void) {
+    precondition(loop.inEventLoop && !isBusy)
+    guard !isShutDown else { return }
+    isBusy = true
+    body()
+    runDueTimers()
+    collectDone()
+    isBusy = false
+    arm()
+  }
+
+  /// libcurl sets 0 ms again and again; some rounds of it, then others get a turn.
+  private func runDueTimers() {
+    for _ in 0..<8 {
+      guard let due = curlDue, due <= .now() else { return }
+      curlDue = nil
+      multi.actOnTimer()
+    }
+  }
+
+  private func collectDone() {
+    let done = multi.takeDone()
+    for item in done {
+      guard let transfer = item.easy.transfer else { continue }
+      release(item.easy)
+      transfer.finish(item.code)
+    }
+    // Removing a transfer may have let libcurl set its timer: `arm` sees to it.
+  }
+
+  /// Ends a transfer in the middle.
+  private func abort(_ easy: EasyHandle, _ error: CurlError) {
+    guard let transfer = easy.transfer else { return }
+    release(easy)
+    transfer.end(.failure(error))
+  }
+
+  private func idleHandle() throws(CurlError) -> EasyHandle {
+    if let easy = idle.popLast() { return easy }
+    return try EasyHandle(settings: settings, engine: self)
+  }
+
+  private func release(_ easy: EasyHandle) {
+    guard let transfer = easy.transfer else { return }
+    multi.remove(easy)
+    transfers[transfer.id] = nil
+    easy.transfer = nil
+    // libcurl 7.88 counts tries over a handle's life and gives up at five; such a handle goes.
+    if transfer.attempts <= 1 && idle.count < settings.maxConnectionsPerLoop { idle.append(easy) }
+  }
+
+  private func unpause(_ id: TransferID, _ resume: (Transfer) -> Bool) {
+    guard let easy = transfers[id], let transfer = easy.transfer, resume(transfer) else { return }
+    enter {
+      do throws(CurlError) {
+        // Calls the write callback before it returns.
+        try easy.unpause(transfer)
+      } catch {
+        release(easy)
+        transfer.finish(CURLE_WRITE_ERROR)
+      }
+      noteDeadline(of: easy)
+    }
+  }
+}
+
+// MARK: Deadlines
+
+extension Engine {
+  /// Deadlines are looked at this late at most, and so seldom at least.
+  private static let grain = TimeAmount.milliseconds(5)
+
+  /// A transfer may have got an earlier deadline than before.
+  func noteDeadline(of easy: EasyHandle) {
+    guard let transfer = easy.transfer,
+      case .next(let next) = transfer.deadlines.verdict(transfer.marks, now: .uptimeNanoseconds(0))
+    else { return }
+    scanDue = min(scanDue ?? .distantFuture, next)
+  }
+
+  private func scan() {
+    let now = NIODeadline.now()
+    guard let due = scanDue, due <= now else { return }
+    var next = NIODeadline.distantFuture
+    var expired: [(EasyHandle, CurlError)] = []
+    for easy in transfers.values {
+      guard let transfer = easy.transfer else { continue }
+      switch verdict(easy, transfer, now) {
+      case .expired(let error): expired.append((easy, error))
+      case .next(let deadline): next = min(next, deadline)
+      }
+    }
+    scanDue = next == .distantFuture ? nil : max(next, now + Self.grain)
+    for (easy, error) in expired { abort(easy, error) }
+  }
+
+  private func verdict(
+    _ easy: EasyHandle, _ transfer: Transfer, _ now: NIODeadline
+  ) -> Deadlines.Verdict {
+    let verdict = transfer.deadlines.verdict(transfer.marks, now: now)
+    // Whether the connection stands is asked only when it matters.
+    guard case .expired = verdict, transfer.marks.phase == .connecting,
+      transfer.marks.connected == nil, let time = easy.connectTime
+    else { return verdict }
+    transfer.noteConnected(transfer.deadlines.started + time)
+    return transfer.deadlines.verdict(transfer.marks, now: now)
+  }
+
+  /// Sets the loop's timer, unless it is set early enough.
+  private func arm() {
+    guard let due = [curlDue, scanDue].compactMap({ $0 }).min() else { return }
+    if let alarm {
+      if alarm.due <= due { return }
+      alarm.task.cancel()
+    }
+    let me = NIOLoopBound(self, eventLoop: loop)
+    alarm = (due, loop.scheduleTask(deadline: due) { me.value.alarmWentOff() })
+  }
+
+  private func alarmWentOff() {
+    alarm = nil
+    enter { scan() }
+  }
+}

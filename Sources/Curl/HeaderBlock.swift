@@ -1,0 +1,95 @@
+import CCurl
+import HTTPTypes
+
+/// Header lines laid out for libcurl in one piece of memory that is used again and again.
+///
+/// libcurl neither copies nor frees the list, so it must not change during a transfer.
+@safe struct HeaderBlock: ~Copyable {
+  private var text: UnsafeMutablePointer<CChar>
+  private var textCapacity: Int
+  private var nodes: UnsafeMutablePointer<curl_slist>
+  private var nodeCapacity: Int
+
+  init() {
+    textCapacity = 2048
+    nodeCapacity = 32
+    unsafe text = .allocate(capacity: textCapacity)
+    unsafe nodes = .allocate(capacity: nodeCapacity)
+  }
+
+  deinit {
+    unsafe text.deallocate()
+    unsafe nodes.deallocate()
+  }
+
+  /// Lays out the fields, and the lines that keep libcurl from adding its own.
+  ///
+  /// - Returns: the list, valid until the next call.
+  mutating func layOut(_ fields: HTTPFields) -> UnsafeMutablePointer<curl_slist> {
+    // libcurl adds these unless told not to.
+    var silenced = ["Expect:"]
+    if fields[.accept] == nil { silenced.append("Accept:") }
+    reserve(fields, silenced)
+    var lines = unsafe Lines(text: text, nodes: nodes)
+    for line in silenced {
+      lines.begin()
+      lines.append(line)
+      lines.finish()
+    }
+    for field in fields {
+      lines.begin()
+      lines.append(field.name.rawName)
+      // `Name:` would take a header away; `Name;` sends one without a value.
+      lines.append(field.value.isEmpty ? ";" : ": ")
+      lines.append(field.value)
+      lines.finish()
+    }
+    return unsafe nodes
+  }
+
+  private mutating func reserve(_ fields: HTTPFields, _ silenced: [String]) {
+    var bytes = silenced.reduce(0) { $0 + $1.utf8.count + 1 }
+    for field in fields { bytes += field.name.rawName.utf8.count + field.value.utf8.count + 3 }
+    if bytes > textCapacity {
+      unsafe text.deallocate()
+      textCapacity = bytes * 2
+      unsafe text = .allocate(capacity: textCapacity)
+    }
+    let count = silenced.count + fields.count
+    if count > nodeCapacity {
+      unsafe nodes.deallocate()
+      nodeCapacity = count * 2
+      unsafe nodes = .allocate(capacity: nodeCapacity)
+    }
+  }
+}
+
+/// Writes NUL-terminated lines one behind the other and links them.
+@safe private struct Lines {
+  private var end: UnsafeMutablePointer<CChar>
+  private let nodes: UnsafeMutablePointer<curl_slist>
+  private var count = 0
+
+  init(text: UnsafeMutablePointer<CChar>, nodes: UnsafeMutablePointer<curl_slist>) {
+    unsafe end = text
+    unsafe self.nodes = nodes
+  }
+
+  mutating func begin() {
+    unsafe nodes[count] = unsafe curl_slist(data: end, next: nil)
+    if count > 0 { unsafe nodes[count - 1].next = unsafe nodes + count }
+    count += 1
+  }
+
+  mutating func append(_ piece: String) {
+    for byte in piece.utf8 {
+      unsafe end.pointee = CChar(bitPattern: byte)
+      unsafe end += 1
+    }
+  }
+
+  mutating func finish() {
+    unsafe end.pointee = 0
+    unsafe end += 1
+  }
+}

@@ -1,0 +1,181 @@
+import HTTPTypes
+
+/// Reads the head of an answer line by line, more strictly than libcurl does.
+///
+/// libcurl hands over each line as it came, one call per line, interim answers included.
+struct ResponseHead {
+  /// How the end of the body is found.
+  enum Framing: Equatable {
+    case none
+    case length(Int)
+    case chunked
+  }
+
+  /// What a line did.
+  enum Progress: Equatable {
+    case needsMore
+    /// The final answer's head is complete.
+    case complete(Framing)
+    /// The line belongs to the trailers of a chunked body.
+    case trailer
+  }
+
+  private let isHeadRequest: Bool
+  private let maxBytes: Int
+  private let maxFields: Int
+
+  private(set) var status = 0
+  private(set) var fields = HTTPFields()
+  private(set) var isComplete = false
+  private var isHTTP10 = false
+  private var bytes = 0
+  private var fieldCount = 0
+
+  init(isHeadRequest: Bool, maxBytes: Int, maxFields: Int) {
+    self.isHeadRequest = isHeadRequest
+    self.maxBytes = maxBytes
+    self.maxFields = maxFields
+  }
+
+  /// Takes one line with its line end.
+  ///
+  /// - Parameter line: as libcurl gave it.
+  /// - Returns: what the line did.
+  /// - Throws: `tooLarge` or `broken`.
+  mutating func take(_ line: Span<UInt8>) throws(CurlError) -> Progress {
+    bytes += line.count
+    guard bytes <= maxBytes else { throw .tooLarge }
+    guard line.count >= 2, line[line.count - 2] == UInt8(ascii: "\r"),
+      line[line.count - 1] == UInt8(ascii: "\n")
+    else { throw .broken }
+    let content = line.extracting(0..<(line.count - 2))
+    if isComplete { return .trailer }
+    if status == 0 {
+      try takeStatusLine(content)
+      return .needsMore
+    }
+    if content.isEmpty { return try endOfBlock() }
+    try takeField(content)
+    return .needsMore
+  }
+
+  /// `HTTP/1.1 200 OK`: the reason may be empty, the space before it missing.
+  private mutating func takeStatusLine(_ line: Span<UInt8>) throws(CurlError) {
+    let prefix: StaticString = "HTTP/1."
+    guard line.count >= 12, line.hasPrefix(prefix) else { throw .broken }
+    switch line[7] {
+    case UInt8(ascii: "1"): isHTTP10 = false
+    case UInt8(ascii: "0"): isHTTP10 = true
+    default: throw .broken
+    }
+    guard line[8] == UInt8(ascii: " "), let code = decimal(line.extracting(9..<12)),
+      line.count == 12 || line[12] == UInt8(ascii: " "), line.hasOnlyFieldBytes
+    else { throw .broken }
+    // 101 would hand the connection over to a protocol that nobody asked for.
+    guard (100...599).contains(code), code != 101 else { throw .broken }
+    status = code
+  }
+
+  private mutating func takeField(_ line: Span<UInt8>) throws(CurlError) {
+    fieldCount += 1
+    guard fieldCount <= maxFields else { throw .tooLarge }
+    guard let colon = line.firstIndex(of: UInt8(ascii: ":")), colon > 0, line.hasOnlyFieldBytes
+    else { throw .broken }
+    let nameBytes = line.extracting(0..<colon)
+    for index in nameBytes.indices where !CurlRequest.isTokenByte(nameBytes[index]) {
+      // Also a folded line: it begins with a space.
+      throw .broken
+    }
+    guard status >= 200 else { return }
+    let value = line.extracting(line.trimming((colon + 1)..<line.count))
+    guard let name = HTTPField.Name(nameBytes.text) else { throw .broken }
+    let field = unsafe value.withUnsafeBufferPointer { unsafe HTTPField(name: name, value: $0) }
+    fields.append(field)
+  }
+
+  private mutating func endOfBlock() throws(CurlError) -> Progress {
+    if status < 200 {
+      status = 0
+      return .needsMore
+    }
+    let framing = try framing()
+    isComplete = true
+    return .complete(framing)
+  }
+
+  /// RFC 9112, 6.3, without what is legal there but cannot be told from a truncated answer or is
+  /// read differently by different recipients.
+  private func framing() throws(CurlError) -> Framing {
+    let coding = fields[.transferEncoding]
+    let length = try contentLength()
+    if coding != nil && (length != nil || isHTTP10) { throw .broken }
+    if let coding, coding.lowercased() != "chunked" { throw .broken }
+    if status == 204 {
+      guard coding == nil, length ?? 0 == 0 else { throw .broken }
+      return .none
+    }
+    if isHeadRequest || status == 304 { return .none }
+    if coding != nil { return .chunked }
+    // A body that ends with the connection: its end cannot be told from an accident.
+    guard let length else { throw .broken }
+    return .length(length)
+  }
+
+  private func contentLength() throws(CurlError) -> Int? {
+    var length: Int?
+    for text in fields[values: .contentLength] {
+      guard let value = decimal(text.utf8.span), length == nil || length == value else {
+        throw .broken
+      }
+      length = value
+    }
+    return length
+  }
+}
+
+/// The number that consists of these digits and nothing else; at most 18 of them.
+private func decimal(_ digits: Span<UInt8>) -> Int? {
+  guard !digits.isEmpty, digits.count <= 18 else { return nil }
+  var value = 0
+  for index in digits.indices {
+    let digit = digits[index] &- UInt8(ascii: "0")
+    guard digit <= 9 else { return nil }
+    value = value * 10 + Int(digit)
+  }
+  return value
+}
+
+extension Span<UInt8> {
+  fileprivate func hasPrefix(_ prefix: StaticString) -> Bool {
+    guard count >= prefix.utf8CodeUnitCount else { return false }
+    return prefix.withUTF8Buffer { bytes in
+      for index in bytes.indices where unsafe bytes[index] != self[index] { return false }
+      return true
+    }
+  }
+
+  fileprivate func firstIndex(of byte: UInt8) -> Int? {
+    for index in indices where self[index] == byte { return index }
+    return nil
+  }
+
+  /// No control bytes but the tab.
+  fileprivate var hasOnlyFieldBytes: Bool {
+    for index in indices where self[index] < 0x20 && self[index] != 0x09 || self[index] == 0x7F {
+      return false
+    }
+    return true
+  }
+
+  /// The range without spaces and tabs at both ends.
+  fileprivate func trimming(_ range: Range<Int>) -> Range<Int> {
+    var (start, end) = (range.lowerBound, range.upperBound)
+    while start < end, self[start] == 0x20 || self[start] == 0x09 { start += 1 }
+    while end > start, self[end - 1] == 0x20 || self[end - 1] == 0x09 { end -= 1 }
+    return start..<end
+  }
+
+  fileprivate var text: String {
+    unsafe withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
+  }
+}

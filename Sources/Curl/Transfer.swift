@@ -1,0 +1,306 @@
+import Base
+import CCurl
+import HTTPTypes
+import NIOCore
+
+/// Names a transfer across threads; counted upward, never used twice.
+struct TransferID: Hashable, Sendable {
+  let number: UInt64
+}
+
+/// What the caller hands to the loop.
+struct TransferOrder: Sendable {
+  let id: TransferID
+  let request: CurlRequest
+  let caller: CheckedContinuation<Result<CurlResponse, CurlError>, Never>
+  let worker: Worker
+}
+
+/// One request and its answer, on the loop. libcurl's callbacks end here.
+final class Transfer {
+  /// What is sent as a body.
+  private enum Upload {
+    case none
+    case bytes(ByteBuffer)
+    case stream(UploadBuffer, any AsyncSequence<ByteBuffer, any Error> & Sendable)
+  }
+
+  /// Where the body of the answer goes.
+  private enum Download {
+    case undecided
+    case collected(ByteBuffer)
+    case streamed(BodyBuffer)
+  }
+
+  let id: TransferID
+  let request: CurlRequest
+  let deadlines: Deadlines
+  private let worker: Worker
+  private let settings: CurlSettings
+  private var caller: CheckedContinuation<Result<CurlResponse, CurlError>, Never>?
+  private var head: ResponseHead
+  private var framing = ResponseHead.Framing.none
+  private var upload: Upload
+  private var pump: Task<Void, Never>?
+  private var download = Download.undecided
+  private var received = 0
+  /// Why a callback refused to go on; wins over libcurl's own word for it.
+  private var failure: CurlError?
+
+  /// How often libcurl began to send; more than once when it tried again.
+  private(set) var attempts = 0
+  private(set) var marks: Deadlines.Marks
+  /// Whether libcurl was told to wait; it has to be told when the wait is over.
+  private(set) var isDownloadPaused = false
+  private(set) var isUploadPaused = false
+  /// Whether the answer made the rest of the request pointless, so that libcurl must not wait for it.
+  private(set) var wantsUploadReleased = false
+
+  init(_ order: TransferOrder, settings: CurlSettings, now: NIODeadline) {
+    id = order.id
+    request = order.request
+    worker = order.worker
+    caller = order.caller
+    self.settings = settings
+    deadlines = Deadlines(settings, order.request, started: now)
+    marks = Deadlines.Marks(moved: now)
+    head = ResponseHead(
+      isHeadRequest: order.request.method == .head, maxBytes: settings.maxHead.bytes,
+      maxFields: settings.maxHeaderFields)
+    switch order.request.body {
+    case .none: upload = .none
+    case .bytes(let bytes): upload = .bytes(bytes)
+    case .stream(let length, let stream):
+      let (id, worker) = (order.id, order.worker)
+      let buffer = UploadBuffer(length: length, limit: settings.uploadBuffer.bytes) {
+        worker.run { $0.resumeUpload(id) }
+      }
+      upload = .stream(buffer, stream)
+    }
+    if case .none = upload {} else { marks.isUploading = true }
+  }
+}
+
+// MARK: What libcurl asks and says
+
+extension Transfer {
+  /// The connection stands and the request would leave now; `false` stops it.
+  func begin() -> Bool {
+    attempts += 1
+    // libcurl sends again what a reused connection swallowed without an answer.
+    if attempts > 1 && !request.mayBeResent {
+      failure = .broken
+      return false
+    }
+    marks.phase = .requesting
+    marks.moved = .now()
+    startPump()
+    return true
+  }
+
+  /// A line of the head or of the trailers; `false` stops the transfer.
+  func takeLine(_ line: Span<UInt8>) -> Bool {
+    marks.moved = .now()
+    do {
+      if case .complete(let framing) = try head.take(line) { try takeHead(framing) }
+      return true
+    } catch {
+      failure = error
+      return false
+    }
+  }
+
+  /// Bytes of the body; what to tell libcurl about them.
+  func takeBody(_ bytes: UnsafeRawBufferPointer) -> Int {
+    marks.moved = .now()
+    if let limit = request.maxResponseBody, received + bytes.count > limit.bytes {
+      failure = .tooLarge
+      return Int(CURL_WRITEFUNC_ERROR)
+    }
+    switch download {
+    case .undecided: return refuse(.broken)
+    case .collected(var buffer):
+      download = .undecided
+      unsafe buffer.writeBytes(bytes)
+      download = .collected(buffer)
+    case .streamed(let buffer):
+      switch unsafe buffer.push(bytes) {
+      case .taken: break
+      case .abandoned: return refuse(.cancelled)
+      case .full:
+        isDownloadPaused = true
+        marks.isPeersTurn = false
+        return Int(CURL_WRITEFUNC_PAUSE)
+      }
+    }
+    received += bytes.count
+    return bytes.count
+  }
+
+  /// Fills in more of the request body; what to tell libcurl about it.
+  func giveBody(into target: UnsafeMutableRawBufferPointer) -> Int {
+    marks.moved = .now()
+    switch upload {
+    case .none:
+      marks.isUploading = false
+      return 0
+    case .bytes(var buffer):
+      let count = min(target.count, buffer.readableBytes)
+      unsafe buffer.readWithUnsafeReadableBytes { source in
+        unsafe target.copyMemory(from: UnsafeRawBufferPointer(rebasing: source[..<count]))
+        return count
+      }
+      upload = .bytes(buffer)
+      if buffer.readableBytes == 0 { marks.isUploading = false }
+      return count
+    case .stream(let buffer, _):
+      if wantsUploadReleased { return 0 }
+      switch unsafe buffer.read(into: target) {
+      case .bytes(let count): return count
+      case .end:
+        marks.isUploading = false
+        return 0
+      case .wait:
+        isUploadPaused = true
+        if marks.phase == .requesting { marks.isPeersTurn = false }
+        return Int(CURL_READFUNC_PAUSE)
+      }
+    }
+  }
+
+  /// Starts the request body again; `false` when it cannot be.
+  func rewind() -> Bool {
+    guard case .bytes = upload, case .bytes(let whole) = request.body else { return false }
+    upload = .bytes(whole)
+    marks.isUploading = true
+    return true
+  }
+
+  private func refuse(_ error: CurlError) -> Int {
+    failure = error
+    return Int(CURL_WRITEFUNC_ERROR)
+  }
+
+  private func takeHead(_ framing: ResponseHead.Framing) throws(CurlError) {
+    self.framing = framing
+    marks.phase = .receiving
+    marks.isPeersTurn = true
+    if head.status >= 300 { releaseUpload() }
+    switch framing {
+    case .none: download = .collected(ByteBuffer())
+    case .length(let length):
+      if let limit = request.maxResponseBody, length > limit.bytes { throw .tooLarge }
+      guard length > settings.collectedBody.bytes else {
+        download = .collected(ByteBufferAllocator().buffer(capacity: length))
+        return
+      }
+      stream(knownLength: length)
+    case .chunked: stream(knownLength: nil)
+    }
+  }
+
+  private func stream(knownLength: Int?) {
+    let buffer = BodyBuffer(limit: settings.downloadBuffer.bytes)
+    download = .streamed(buffer)
+    let owner = BodyOwner(buffer, id, worker)
+    answer(
+      .success(response(CurlResponseBody(storage: .streaming(owner), knownLength: knownLength))))
+  }
+}
+
+// MARK: What the engine asks and says
+
+extension Transfer {
+  /// The paused body may go on; libcurl is told by the engine.
+  func resumeDownload() -> Bool {
+    guard isDownloadPaused else { return false }
+    isDownloadPaused = false
+    marks.isPeersTurn = true
+    marks.moved = .now()
+    return true
+  }
+
+  /// The request body may go on; libcurl is told by the engine.
+  func resumeUpload() -> Bool {
+    guard isUploadPaused else { return false }
+    isUploadPaused = false
+    if marks.phase == .requesting { marks.isPeersTurn = true }
+    marks.moved = .now()
+    return true
+  }
+
+  /// The TCP connection stands since then.
+  func noteConnected(_ time: NIODeadline) {
+    marks.connected = time
+  }
+
+  /// libcurl has ended the transfer.
+  func finish(_ code: CURLcode) {
+    if let failure { return end(.failure(failure)) }
+    // A complete answer counts, whatever became of the rest of the request.
+    guard code == CURLE_OK || isAnswerComplete else {
+      return end(.failure(CurlError(code, hasBegun: attempts > 0)))
+    }
+    end(head.isComplete ? .success(()) : .failure(.broken))
+  }
+
+  /// Tells everybody who waits how it went. Only the first call counts.
+  func end(_ result: Result<Void, CurlError>) {
+    stopUpload()
+    if case .streamed(let buffer) = download { return buffer.finish(result) }
+    answer(
+      result.map {
+        var whole = ByteBuffer()
+        if case .collected(let bytes) = download { whole = bytes }
+        let length = whole.readableBytes
+        return response(CurlResponseBody(storage: .complete(whole), knownLength: length))
+      })
+  }
+
+  private var isAnswerComplete: Bool {
+    guard head.isComplete else { return false }
+    return switch framing {
+    case .none: true
+    case .length(let length): received == length
+    case .chunked: false
+    }
+  }
+
+  private func answer(_ result: Result<CurlResponse, CurlError>) {
+    caller.take()?.resume(returning: result)
+  }
+
+  private func response(_ body: CurlResponseBody) -> CurlResponse {
+    CurlResponse(status: head.status, headers: head.fields, body: body)
+  }
+}
+
+// MARK: The request's own stream
+
+extension Transfer {
+  private func startPump() {
+    guard pump == nil, case .stream(let buffer, let stream) = upload else { return }
+    let (id, worker) = (id, worker)
+    // Not structured: `send` returns with the answer's head, and the request may still be going out.
+    // The transfer's end ends it, see `stopUpload`.
+    pump = Task {
+      do throws(CurlError) {
+        try await buffer.pump(stream)
+      } catch {
+        worker.run { $0.cancel(id, error) }
+      }
+    }
+  }
+
+  /// The server has refused the request: what is left of it need not be sent.
+  private func releaseUpload() {
+    guard marks.isUploading else { return }
+    wantsUploadReleased = true
+    stopUpload()
+  }
+
+  private func stopUpload() {
+    if case .stream(let buffer, _) = upload { buffer.stop() }
+    pump.take()?.cancel()
+  }
+}
