@@ -22,13 +22,20 @@ let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
 let nioExtras = Target.Dependency.product(name: "NIOExtras", package: "swift-nio-extras")
+let nioCompression = Target.Dependency.product(
+  name: "NIOHTTPCompression", package: "swift-nio-extras")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let lifecycle = Target.Dependency.product(
   name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals = Target.Dependency.product(
+  name: "UnixSignals", package: "swift-service-lifecycle")
 let collections = Target.Dependency.product(name: "Collections", package: "swift-collections")
+let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let orderedCollections = Target.Dependency.product(
+  name: "OrderedCollections", package: "swift-collections")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
 let hummingbirdTLS = Target.Dependency.product(name: "HummingbirdTLS", package: "hummingbird")
@@ -157,12 +164,13 @@ let package = Package(
     module(
       "Sandbox",
       [
-        "Base", "BigCommerce", hummingbird, hummingbirdCore, hummingbirdTLS, mustache, crypto,
-        collections, httpTypes, nioCore, nioPosix, nioSSL, lifecycle, logging,
-      ]),
+        "Base", "BigCommerce", mustache, crypto, deque, orderedCollections, nioCore, nioPosix,
+        nioHTTP1, nioSSL,
+        nioCompression, lifecycle, logging,
+      ], resources: [.embedInCode("Panel/templates")]),
     .executableTarget(
       name: "bigcommerce-sandbox",
-      dependencies: ["Sandbox", arguments, "Base", hummingbird, lifecycle, logging],
+      dependencies: ["Sandbox", arguments, "Base", lifecycle, unixSignals, logging],
       swiftSettings: strict),
 
     // Fakes, fixtures, temporary databases, the misbehaving server.
@@ -218,8 +226,8 @@ let package = Package(
     tests(
       "Sandbox",
       [
-        "Base", "BigCommerce", "Curl", "Reactor", crypto, nioCore, nioPosix, httpTypes, logging,
-        lifecycle,
+        "Base", "BigCommerce", "Curl", "Reactor", crypto, nioCore, nioPosix, nioHTTP1, httpTypes,
+        logging, lifecycle,
       ]),
   ],
   swiftLanguageModes: [.v6]

@@ -1,0 +1,116 @@
+import Base
+import Synchronization
+
+/// One store: who runs it, what its quota is, and what it holds.
+final class Store: Sendable {
+  let hash: String
+  /// Counts from 1 in the order of creation; seeds differ by it.
+  let number: Int
+  private let data: Mutex<StoreData>
+  private let products: Int
+  private let quotaState: Mutex<Quota>
+
+  init(hash: String, number: Int, name: String?, configuration: SandboxConfiguration) {
+    self.hash = hash
+    self.number = number
+    products = configuration.products
+    data = Mutex(StoreData(profile: StoreProfile(hash: hash, number: number, name: name)))
+    quotaState = Mutex(
+      Quota(limit: configuration.quotaLimit, window: configuration.quotaWindow))
+  }
+
+  var context: String { "stores/\(hash)" }
+
+  /// Runs with the store's contents, which are seeded by the first use.
+  func withData<Result: Sendable, Failure: Error>(
+    _ body: (inout StoreData) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    try data.withLock { data throws(Failure) -> Result in
+      if !data.isSeeded { Seed(hash: hash, products: products).fill(&data) }
+      return try body(&data)
+    }
+  }
+
+  /// The store's description and people, without seeding a catalogue.
+  var profile: StoreProfile { data.withLock { $0.profile } }
+
+  func updateProfile(_ change: (inout StoreProfile) -> Void) {
+    data.withLock { change(&$0.profile) }
+  }
+
+  /// Counts one call.
+  func takeFromQuota(at now: Timestamp) -> QuotaView { quotaState.withLock { $0.take(at: now) } }
+
+  var quota: Quota {
+    get { quotaState.withLock { $0 } }
+    set { quotaState.withLock { $0 = newValue } }
+  }
+}
+
+/// A store's name and people.
+struct StoreProfile: Sendable {
+  let hash: String
+  let number: Int
+  let name: String
+  var users: [StoreUser]
+
+  init(hash: String, number: Int, name: String?) {
+    self.hash = hash
+    self.number = number
+    self.name =
+      name ?? StoreProfile.names[(number - 1) % StoreProfile.names.count]
+      + (number > StoreProfile.names.count ? " \(number)" : "")
+    let base = Int64(number) * 10
+    users = [
+      StoreUser(
+        id: 9_000_000 + base, name: "Olivia Owner", email: "owner@\(hash).example",
+        locale: "en-US", isOwner: true),
+      StoreUser(
+        id: 9_000_001 + base, name: "Sam Staff", email: "staff@\(hash).example",
+        locale: "en-GB", isOwner: false),
+      StoreUser(
+        id: 9_000_002 + base, name: "Uta Unger", email: "uta@\(hash).example",
+        locale: "de-DE", isOwner: false),
+    ]
+  }
+
+  private static let names = [
+    "Fern & Fjord", "Copper Kettle", "Northwind Cycles", "Paper Lantern", "Tidepool Toys",
+    "Juniper Press", "Granite Outdoor", "Velvet Fox",
+  ]
+
+  var owner: StoreUser {
+    users.first { $0.isOwner }
+      ?? StoreUser(
+        id: 9_000_000, name: "Olivia Owner", email: "owner@\(hash).example", locale: "en-US",
+        isOwner: true)
+  }
+
+  func user(_ id: Int64) -> StoreUser? { users.first { $0.id == id } }
+}
+
+/// What a store holds.
+struct StoreData: Sendable {
+  var profile: StoreProfile
+  var isSeeded = false
+  var products = Table(firstID: 101)
+  var variants = Table(firstID: 1001)
+  var images = Table(firstID: 301)
+  var brands = Table(firstID: 31)
+  var categories = Table(firstID: 21)
+  var orders = Table(firstID: 100)
+  var orderProducts = Table(firstID: 1)
+  var shipments = Table(firstID: 1)
+  var customers = Table(firstID: 1)
+  var addresses = Table(firstID: 1)
+  var customerGroups = Table(firstID: 1)
+  var channels = Table(firstID: 1)
+  var hooks = Table(firstID: 20_000_001)
+  var hookEmails: [String] = []
+  var carts = CartShelf()
+  var answers = AnswerCache()
+
+  init(profile: StoreProfile) {
+    self.profile = profile
+  }
+}
