@@ -16,7 +16,9 @@ final class BodyBuffer: Sendable {
   fileprivate typealias Step = Result<ByteBuffer?, CurlError>
 
   fileprivate struct State {
-    /// Oldest first. All but the last are as they were pushed; the last may still grow.
+    /// Oldest first.
+    ///
+    /// All but the last are as they were pushed; the last may still grow.
     var chunks: [ByteBuffer] = []
     var bytes = 0
     var highWater = 0
@@ -35,7 +37,9 @@ final class BodyBuffer: Sendable {
   /// The most that ever waited here, in bytes.
   var highWater: Int { state.withLock { $0.highWater } }
 
-  /// Gives bytes to the reader; all of them or none. On the loop.
+  /// Gives bytes to the reader; all of them or none.
+  ///
+  /// On the loop.
   func push(_ bytes: UnsafeRawBufferPointer) -> Pushed {
     let (outcome, waiter) = state.withLock { state -> (Pushed, Waiter?) in
       guard state.end == nil else { return (.abandoned, nil) }
@@ -69,7 +73,9 @@ final class BodyBuffer: Sendable {
   /// Whether the end is known, so that there is no transfer to be cancelled any more.
   var hasEnded: Bool { state.withLock { $0.end != nil } }
 
-  /// The next chunk, or `nil` at the end. `resume` is called when a paused transfer may go on.
+  /// The next chunk, or `nil` at the end.
+  ///
+  /// `resume` is called when a paused transfer may go on.
   func next(resume: () -> Void) async throws(CurlError) -> ByteBuffer? {
     let (ready, unpause) = state.withLock { $0.take(limit: limit) }
     if unpause { resume() }
@@ -122,7 +128,9 @@ extension BodyBuffer.State {
   }
 }
 
-/// The reader's side of a body that is still arriving. When it goes away, the transfer ends.
+/// The reader's side of a body that is still arriving.
+///
+/// When it goes away, the transfer ends.
 final class BodyOwner: Sendable {
   private let buffer: BodyBuffer
   private let transfer: TransferID

@@ -58,7 +58,9 @@ package final class CurlClient: Sendable {
     return try outcome.get()
   }
 
-  /// Ends all transfers with `shutDown` and closes all connections. To be called before the reactor's.
+  /// Ends all transfers with `shutDown` and closes all connections.
+  ///
+  /// To be called before the reactor's.
   package func shutdown() async {
     for worker in workers {
       let done = worker.loop.makePromise(of: Void.self)

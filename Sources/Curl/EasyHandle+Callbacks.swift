@@ -94,8 +94,9 @@ struct SocketAddress {
   let family: Int32
   let type: Int32
   let transport: Int32
-  /// Whether only this machine can be meant. Plain HTTP is refused to anything else, whatever a
-  /// name such as `localhost` resolves to.
+  /// Whether only this machine can be meant.
+  ///
+  /// Plain HTTP is refused to anything else, whatever a name such as `localhost` resolves to.
   let isLoopback: Bool
 
   init(_ address: UnsafeMutablePointer<curl_sockaddr>) {

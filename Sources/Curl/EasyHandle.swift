@@ -12,7 +12,9 @@ import NIOCore
   let raw: UnsafeMutableRawPointer
   /// Whose transfer it is now; its callbacks go there.
   var transfer: Transfer?
-  /// Opens sockets for it. Outlives it.
+  /// Opens sockets for it.
+  ///
+  /// Outlives it.
   unowned let engine: Engine
 
   private var headers = HeaderBlock()

@@ -83,12 +83,16 @@ final class Engine {
     enter { multi.act(on: fd, events) }
   }
 
-  /// libcurl's timer callback. Never calls libcurl: 0 means "right after this".
+  /// libcurl's timer callback.
+  ///
+  /// Never calls libcurl: 0 means "right after this".
   func noteTimer(_ milliseconds: Int) {
     curlDue = milliseconds < 0 ? nil : .now() + .milliseconds(Int64(milliseconds))
   }
 
-  /// Ends all transfers and closes all connections. Nothing works afterwards.
+  /// Ends all transfers and closes all connections.
+  ///
+  /// Nothing works afterwards.
   func shutDown() {
     precondition(loop.inEventLoop)
     guard !isShutDown else { return }

@@ -37,14 +37,18 @@ struct HandleOption: Equatable {
   }
 }
 
-/// Which options a handle gets. What is not set here or by the callbacks is libcurl's default.
+/// Which options a handle gets.
+///
+/// What is not set here or by the callbacks is libcurl's default.
 enum HandleOptions {
   /// Set once, when a handle is made.
   static func standard(_ settings: CurlSettings) -> [HandleOption] {
     confinement + trust(settings) + plainness + connection(settings)
   }
 
-  /// Set when a handle turns to another origin. Nothing of a request is in them.
+  /// Set when a handle turns to another origin.
+  ///
+  /// Nothing of a request is in them.
   static func forOrigin(_ origin: Origin) -> [HandleOption] {
     [
       .text(CURLOPT_URL, origin.text),

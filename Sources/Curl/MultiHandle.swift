@@ -21,13 +21,17 @@ import CCurl
       unsafe curl_shim_multi_set_long(raw, CURLMOPT_PIPELINING, Int(CURLPIPE_NOTHING)))
   }
 
-  /// Closes all connections. Not left to `deinit`: it calls back to the engine. To be called once,
-  /// when no transfer is left.
+  /// Closes all connections.
+  ///
+  /// Not left to `deinit`: it calls back to the engine. To be called once, when no transfer is
+  /// left.
   func close() {
     _ = unsafe curl_multi_cleanup(raw)
   }
 
-  /// Tells libcurl whom to tell about sockets and timers. `engine` outlives this handle.
+  /// Tells libcurl whom to tell about sockets and timers.
+  ///
+  /// `engine` outlives this handle.
   func setCallbacks(_ engine: Engine) throws(CurlError) {
     let context = unsafe Unmanaged.passUnretained(engine).toOpaque()
     let socket: curl_socket_callback = { _, fd, what, context, _ in
@@ -51,7 +55,9 @@ import CCurl
     try CurlError.check(unsafe curl_multi_add_handle(raw, easy.raw))
   }
 
-  /// Ends a transfer. Closes its connection unless the exchange was complete.
+  /// Ends a transfer.
+  ///
+  /// Closes its connection unless the exchange was complete.
   func remove(_ easy: EasyHandle) {
     // Fails only for handles that are not in here, or from within a callback.
     let code = unsafe curl_multi_remove_handle(raw, easy.raw)

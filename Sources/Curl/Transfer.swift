@@ -16,7 +16,9 @@ struct TransferOrder: Sendable {
   let worker: Worker
 }
 
-/// One request and its answer, on the loop. libcurl's callbacks end here.
+/// One request and its answer, on the loop.
+///
+/// libcurl's callbacks end here.
 final class Transfer {
   /// What is sent as a body.
   private enum Upload {
@@ -244,7 +246,9 @@ extension Transfer {
     end(head.isComplete ? .success(()) : .failure(.broken))
   }
 
-  /// Tells everybody who waits how it went. Only the first call counts.
+  /// Tells everybody who waits how it went.
+  ///
+  /// Only the first call counts.
   func end(_ result: Result<Void, CurlError>) {
     stopUpload()
     if case .streamed(let buffer) = download { return buffer.finish(result) }

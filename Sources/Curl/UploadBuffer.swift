@@ -64,7 +64,9 @@ final class UploadBuffer: Sendable {
     waiter?.resume(returning: false)
   }
 
-  /// Moves bytes to libcurl. On the loop.
+  /// Moves bytes to libcurl.
+  ///
+  /// On the loop.
   func read(into target: UnsafeMutableRawBufferPointer) -> Read {
     let (result, waiter) = state.withLock { state -> (Read, Waiter?) in
       let count = unsafe state.move(into: target)

@@ -22,8 +22,10 @@ final class PollSet {
   /// The epoll descriptor.
   let descriptor: Int32
 
-  /// By token. Tokens are counted upward and never used twice, so an event of an ended
-  /// registration finds nothing, whatever became of its descriptor's number.
+  /// By token.
+  ///
+  /// Tokens are counted upward and never used twice, so an event of an ended registration finds
+  /// nothing, whatever became of its descriptor's number.
   private var entries: [UInt64: Entry] = [:]
   /// Which registration a descriptor's number belongs to now.
   private var owners: [Int32: UInt64] = [:]
@@ -51,8 +53,10 @@ final class PollSet {
     return token
   }
 
-  /// Changes what is waited for. An empty interest leaves the epoll set: epoll reports a hang-up
-  /// even to those who wait for nothing, again and again.
+  /// Changes what is waited for.
+  ///
+  /// An empty interest leaves the epoll set: epoll reports a hang-up even to those who wait for
+  /// nothing, again and again.
   func update(_ token: UInt64, interest: Readiness) throws(ReactorError) {
     guard let entry = entries[token], entry.interest != interest else { return }
     if interest.isEmpty {

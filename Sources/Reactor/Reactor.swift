@@ -62,12 +62,16 @@ package final class Reactor: Sendable {
     return Registration(token: token, set: sets[index])
   }
 
-  /// How many registrations the loop has. To be called on the loop's thread.
+  /// How many registrations the loop has.
+  ///
+  /// To be called on the loop's thread.
   package func registrationCount(on loop: any EventLoop) -> Int {
     sets.first { $0.eventLoop === loop }?.value.count ?? 0
   }
 
-  /// Ends the watcher thread and closes the epoll sets. Registrations end without being told.
+  /// Ends the watcher thread and closes the epoll sets.
+  ///
+  /// Registrations end without being told.
   package func shutdown() async {
     guard !isShutDown.exchange(true, ordering: .acquiringAndReleasing) else { return }
     await watcher.end(on: loops[0])

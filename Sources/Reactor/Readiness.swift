@@ -13,8 +13,10 @@ package struct Readiness: OptionSet, Sendable, Hashable {
   package static let readable = Readiness(rawValue: 1)
   /// Bytes can be written, or a connection attempt has ended.
   package static let writable = Readiness(rawValue: 2)
-  /// The descriptor has failed or the peer has hung up. Reported without being asked for, always
-  /// together with `readable` and `writable`, so that whoever waits tries and meets the error.
+  /// The descriptor has failed or the peer has hung up.
+  ///
+  /// Reported without being asked for, always together with `readable` and `writable`, so that
+  /// whoever waits tries and meets the error.
   package static let failed = Readiness(rawValue: 4)
 
   /// The bits that epoll wants for this interest.

@@ -16,7 +16,9 @@ package struct Registration: Sendable {
     try set.value.update(token, interest: interest)
   }
 
-  /// Ends the watching. The handler is not called again, not even for what has already happened.
+  /// Ends the watching.
+  ///
+  /// The handler is not called again, not even for what has already happened.
   package func cancel() {
     set.value.cancel(token)
   }

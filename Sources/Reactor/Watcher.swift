@@ -48,12 +48,16 @@ final class Watcher: Sendable {
     }
   }
 
-  /// Looks at the set again. Level-triggered: what came since the last drain is seen at once.
+  /// Looks at the set again.
+  ///
+  /// Level-triggered: what came since the last drain is seen at once.
   func rearm(_ index: Int) {
     _ = clinux_epoll_set(epoll, EPOLL_CTL_MOD, sets[index], Self.oneShot, UInt64(index))
   }
 
-  /// Ends the thread and gives its descriptors back. To be called once.
+  /// Ends the thread and gives its descriptors back.
+  ///
+  /// To be called once.
   func end(on loop: any EventLoop) async {
     let ended = loop.makePromise(of: Void.self)
     let thread = state.withLock { state in
@@ -108,8 +112,8 @@ final class Watcher: Sendable {
   private func wait() -> Bool {
     unsafe withUnsafeTemporaryAllocation(of: epoll_event.self, capacity: 64) { buffer in
       let count = unsafe epoll_wait(epoll, buffer.baseAddress, 64, -1)
-      for unsafeevent in unsafe buffer.prefix(max(0, Int(count))) {
-        let token = unsafe event.data.u64
+      for index in 0..<max(0, Int(count)) {
+        let token = unsafe buffer[index].data.u64
         if token == Self.endToken { return false }
         pokes[Int(token)]()
       }
