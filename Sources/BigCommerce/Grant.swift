@@ -71,6 +71,10 @@ package struct Abilities: Hashable, Sendable {
 /// A name that is no ability.
 package struct UnknownAbility: Error, Hashable, Sendable {
   package let name: String
+
+  package init(name: String) {
+    self.name = name
+  }
 }
 
 /// What a caller may do: stores × BigCommerce scopes × abilities, for one app or all, until it expires.

@@ -6,7 +6,9 @@ package enum HTTPDate {
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
   ]
 
-  /// The moment, or `nil` for any other form; the obsolete forms are not read. The day of the week is not checked.
+  /// The moment, or `nil` for any other form.
+  ///
+  /// The obsolete forms are not read, and the day of the week is not checked.
   package static func read(_ text: String) -> Timestamp? {
     let bytes = Array(text.utf8)
     guard bytes.count == 29, text.hasSuffix(" GMT"),

@@ -30,8 +30,9 @@ package struct FrameAncestors: Hashable, Sendable, CustomStringConvertible {
   package static let bigCommerce = FrameAncestors(
     unchecked: "https://*.mybigcommerce.com https://*.bigcommerce.com")
 
-  /// Reads origins, each `https://` or `http://`, a host that may begin with `*.`, and perhaps a port; or `'none'`
-  /// or `'self'`. `nil` for anything else, so that a setting cannot add another directive.
+  /// Reads origins: `https://` or `http://`, a host that may begin with `*.`, perhaps a port; or `'none'`, `'self'`.
+  ///
+  /// `nil` for anything else, so that a setting cannot add another directive.
   package init?(_ text: String) {
     let words = text.split(separator: " ")
     guard !words.isEmpty, words.allSatisfy(FrameAncestors.isSource) else { return nil }

@@ -7,13 +7,15 @@ package import HTTPTypes
 package struct QuotaHeaders: Hashable, Sendable {
   /// `X-Rate-Limit-Time-Window-Ms`: length of a window, 1 ms to 1 h.
   package private(set) var window: Duration?
-  /// `X-Rate-Limit-Time-Reset-Ms`: time left until the quota is refreshed, 0 to 60 s. A duration, not a time of day.
+  /// `X-Rate-Limit-Time-Reset-Ms`: time left until the quota is refreshed, 0 to 60 s.
   ///
-  /// Fall-back: `X-Rate-Limit-Reset`, in seconds.
+  /// A duration, not a time of day. Fall-back: `X-Rate-Limit-Reset`, in seconds.
   package private(set) var reset: Duration?
   /// `X-Rate-Limit-Requests-Quota`: requests per window, for this app now.
   package private(set) var quota: Int?
-  /// `X-Rate-Limit-Requests-Left`: requests left in this window. Fall-back: `X-Rate-Limit-Remaining`.
+  /// `X-Rate-Limit-Requests-Left`: requests left in this window.
+  ///
+  /// Fall-back: `X-Rate-Limit-Remaining`.
   package private(set) var left: Int?
   /// `Retry-After` or `X-Retry-After`, whole seconds, 0 to 1 h.
   package private(set) var retryAfter: Duration?

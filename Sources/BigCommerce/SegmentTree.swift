@@ -160,9 +160,10 @@ extension SegmentTree {
     var template: Draft?
     var columns: [Int?]?
 
+    /// Paths that differ only in the names of their templates share a node, and so their columns.
     func insert(_ segments: ArraySlice<Substring>, columns: [Int?]) {
       guard let first = segments.first else {
-        self.columns = columns
+        self.columns = self.columns.map { zip($0, columns).map { $0 ?? $1 } } ?? columns
         return
       }
       let next: Draft

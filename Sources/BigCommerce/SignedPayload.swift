@@ -23,7 +23,7 @@ package struct SignedPayload: Hashable, Sendable {
   package let expiresAt: Timestamp
   /// `jti`, 1 to 128 printable ASCII characters: unique per payload.
   package let tokenID: String
-  /// `url` as it came: anything. Use ``deepLink``.
+  /// `url` as it came, which may be anything: use ``deepLink``.
   package let url: String?
   /// `channel_id`; `nil` from the Apps side menu.
   package let channelID: Int64?
@@ -39,9 +39,7 @@ package struct SignedPayload: Hashable, Sendable {
   /// Verifies a token for one app.
   ///
   /// The signature is checked, in constant time, before any claim is read; no claim chooses the secret.
-  /// - Parameters:
-  ///   - clientID: the app's client ID, which `aud` must be.
-  ///   - secrets: the app's client secrets, current and old; an empty one never matches.
+  /// `aud` must be the client ID. The secrets are the app's current and old ones; an empty one never matches.
   package static func verify(
     token: Secret<String>, clientID: String, secrets: [Secret<String>], now: Timestamp
   ) throws(SignedPayloadError) -> SignedPayload {

@@ -28,8 +28,7 @@ package struct TokenAnswer: Sendable {
   /// When it was issued, by BigCommerce's clock, from the header `Date`; `nil` when that is missing or malformed.
   package let authorizedAt: Timestamp?
 
-  /// Reads the answer to a request for a token of `store`.
-  /// - Parameter body: the whole body, already limited by the client.
+  /// Reads the answer to a request for a token of `store`; the body is whole, and was limited by the client.
   package static func read(
     status: Int, headers: HTTPFields, body: [UInt8], expected store: StoreHash
   ) throws(TokenAnswerError) -> TokenAnswer {

@@ -5,8 +5,10 @@ package import HTTPTypes
 ///
 /// - Source: PLATFORM 1.4. Client credentials go in the body; `account_uuid` is not among the documented fields.
 package struct TokenExchange: Sendable {
-  /// How the body is written. JSON is the documented form; a form is what older guides send, and is tried once when
-  /// the answer is ``TokenAnswerError/formatNotUnderstood``.
+  /// How the body is written.
+  ///
+  /// JSON is the documented way; a form is what older guides send, and is tried once when the answer is
+  /// ``TokenAnswerError/formatNotUnderstood``.
   package enum Encoding: Hashable, Sendable {
     case json, form
   }
@@ -21,7 +23,7 @@ package struct TokenExchange: Sendable {
   private let scope: String
   private let redirectURI: String
 
-  /// - Parameter redirectURI: origin and path of the callback, byte for byte as registered.
+  /// `redirectURI` is origin and path of the callback, byte for byte as registered.
   package init(
     clientID: String, clientSecret: Secret<String>, query: CallbackQuery.Install,
     redirectURI: String
