@@ -1,6 +1,6 @@
 import Base
 
-/// How a product and its variants are written.
+/// How a product is written.
 enum ProductDocument {
   /// Members that a caller may not set.
   private static let locked: Set<String> = [
@@ -44,7 +44,7 @@ enum ProductDocument {
         .init("height", 0), .init("price", 0), .init("cost_price", 0), .init("retail_price", 0),
         .init("sale_price", 0), .init("map_price", 0), .init("tax_class_id", 0),
         .init("product_tax_code", ""), .init("calculated_price", 0), .init("categories", []),
-        .init("brand_id", 0), .init("option_set_id", .null),
+        .init("brand_id", 0),
         .init("option_set_display", "right"), .init("inventory_level", 0),
         .init("inventory_warning_level", 0), .init("inventory_tracking", "none"),
         .init("reviews_rating_sum", 0), .init("reviews_count", 0), .init("total_sold", 0),
@@ -72,30 +72,6 @@ enum ProductDocument {
       .init("open_graph_title", ""), .init("open_graph_description", ""),
       .init("open_graph_use_meta_description", true),
       .init("open_graph_use_product_name", true), .init("open_graph_use_image", true),
-    ]
-  }
-}
-
-/// How a variant is written.
-enum VariantDocument {
-  /// Members that a caller may not set.
-  static let locked: Set<String> = [
-    "id", "product_id", "sku_id", "calculated_price", "calculated_weight", "option_values",
-  ]
-
-  /// The variant of a product without options.
-  static func base(of product: JSONValue) -> JSONValue {
-    let price = product["price"] ?? 0
-    return [
-      "id": 0, "product_id": product["id"] ?? 0, "sku": product["sku"] ?? "", "sku_id": .null,
-      "price": price, "calculated_price": price, "sale_price": .null, "retail_price": .null,
-      "map_price": .null, "weight": product["weight"] ?? 0,
-      "calculated_weight": product["weight"] ?? 0, "width": .null, "height": .null, "depth": .null,
-      "is_free_shipping": false, "fixed_cost_shipping_price": .null, "purchasing_disabled": false,
-      "purchasing_disabled_message": "", "image_url": "", "cost_price": 0, "upc": "",
-      "mpn": product["mpn"] ?? "", "gtin": "",
-      "inventory_level": product["inventory_level"] ?? 0, "inventory_warning_level": 0,
-      "bin_picking_number": "", "option_values": [],
     ]
   }
 }

@@ -11,5 +11,6 @@ struct Seed {
   func fill(_ data: inout StoreData) {
     data.isSeeded = true
     SeedCatalogue(hash: hash, products: products).fill(&data)
+    SeedPeople(hash: hash).fill(&data)
   }
 }

@@ -37,6 +37,19 @@ enum CalendarText {
     return Timestamp(seconds: days * 86400 + clock[0] * 3600 + clock[1] * 60 + clock[2])
   }
 
+  /// Reads RFC 2822 or ISO 8601 (`2025-06-25` or `2025-06-25T05:22:10…`), in UTC.
+  static func parse(_ text: String) -> Timestamp? {
+    if let moment = parseHTTPDate(text) { return moment }
+    let halves = text.split(separator: "T", maxSplits: 1)
+    guard let date = halves.first?.split(separator: "-").compactMap({ Int64($0) }), date.count == 3
+    else { return nil }
+    let days = daysSince1970(year: date[0], month: date[1], day: date[2])
+    let clock = (halves.dropFirst().first?.prefix(8) ?? "00:00:00").split(separator: ":")
+      .compactMap { Int64($0) }
+    guard clock.count == 3 else { return nil }
+    return Timestamp(seconds: days * 86400 + clock[0] * 3600 + clock[1] * 60 + clock[2])
+  }
+
   private static func dayAndTime(_ moment: Timestamp) -> String {
     let parts = Parts(moment)
     return days[Int(parts.daysSince1970 % 7)] + ", " + padded(parts.day) + " "
