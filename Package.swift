@@ -102,7 +102,9 @@ let package = Package(
     // HTTP/1.1 client on libcurl: one multi handle per event loop, streaming both ways.
     module("Curl", ["CCurl", "Reactor", "Base", nioCore, httpTypes]),
     // Non-blocking PostgreSQL client on libpq: connection, pool, pipelined transactions, migrations.
-    module("Postgres", ["CPostgres", "Reactor", "Base", nioCore, lifecycle, logging, collections]),
+    module(
+      "Postgres",
+      ["CPostgres", "Reactor", "Linux", "Base", nioCore, lifecycle, logging, collections]),
     // A PostgreSQL cluster of our own: initdb, start, adopt, recover, stop.
     module("PrivatePostgres", ["Linux", "Base", logging]),
     // The BigCommerce platform as values and rules; no input or output.
@@ -181,7 +183,8 @@ let package = Package(
         nioHTTP1, nioSSL, httpTypes,
         logging, lifecycle,
       ],
-      path: "Tests/TestSupport", swiftSettings: strictTests),
+      path: "Tests/TestSupport",
+      swiftSettings: strictTests + [.enableUpcomingFeature("InternalImportsByDefault")]),
     tests("Base"),
     tests("Linux"),
     tests("Reactor", [nioCore, nioPosix]),

@@ -1,0 +1,16 @@
+package import Postgres
+
+/// The schema's history, carried in the binary.
+package enum Migrations {
+  /// All migrations, oldest first: one entry per file in `sql`, which a test compares with the folder.
+  package static let all: [Migration] = files.compactMap { name, content in
+    Migration(fileName: name, sql: content)
+  }
+
+  /// Name and content of each file.
+  ///
+  /// SwiftPM puts `_` in the place of a leading digit.
+  static let files: [(name: String, content: [UInt8])] = [
+    ("0001_installations.sql", PackageResources._001_installations_sql)
+  ]
+}
