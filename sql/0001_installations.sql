@@ -30,6 +30,7 @@ CREATE TABLE apps (
   client_id text NOT NULL,
   required_scopes text[] NOT NULL,
   required_scopes_changed_at timestamptz NOT NULL DEFAULT now(),
+  revocations_held_at timestamptz,               -- since when the brake keeps stores from turning revoked
   created_at timestamptz NOT NULL DEFAULT now(),
   CONSTRAINT apps_pkey PRIMARY KEY (app_id),
   CONSTRAINT apps_app_id_form CHECK (app_id ~ '^[a-z][a-z0-9-]{0,31}$')
@@ -58,6 +59,7 @@ CREATE TABLE installations (
   next_canary_at timestamptz,                    -- null: no canary call is due
   canary_delay_seconds integer NOT NULL DEFAULT 0,
   canary_lease_until timestamptz,
+  canary_refused_at timestamptz,                 -- when a canary was last refused while the store was active
   change_number bigint NOT NULL,
   CONSTRAINT installations_pkey PRIMARY KEY (app_id, store_hash),
   CONSTRAINT installations_app_fkey FOREIGN KEY (app_id) REFERENCES apps (app_id),
@@ -69,8 +71,24 @@ CREATE TABLE installations (
     (state = 'uninstalled') = (sealed_token IS NULL) AND (sealed_token IS NULL) = (token_key_id IS NULL)),
   CONSTRAINT installations_suspended_since CHECK (state <> 'suspended' OR suspended_at IS NOT NULL)
 );
-CREATE TRIGGER installations_take_change_number BEFORE INSERT OR UPDATE ON installations
-  FOR EACH ROW EXECUTE FUNCTION take_change_number();
+-- Only what replicas cache takes a number: canaries come and go without holding the counter's lock.
+CREATE TRIGGER installations_take_change_number
+  BEFORE INSERT OR UPDATE OF app_id, store_hash, state, generation, sealed_token, token_key_id, scopes
+  ON installations FOR EACH ROW EXECUTE FUNCTION take_change_number();
+
+-- A canary is about one token of a store that may be called: another token, or no more calls, ends it.
+CREATE FUNCTION forget_canary() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  NEW.next_canary_at := NULL;
+  NEW.canary_delay_seconds := 0;
+  NEW.canary_lease_until := NULL;
+  NEW.canary_refused_at := NULL;
+  RETURN NEW;
+END
+$$;
+CREATE TRIGGER installations_forget_canary BEFORE UPDATE ON installations FOR EACH ROW
+  WHEN (OLD.generation <> NEW.generation OR NEW.state IN ('suspended', 'uninstalled'))
+  EXECUTE FUNCTION forget_canary();
 -- For: what changed since the last poll of the cache.
 CREATE INDEX installations_by_change ON installations (change_number);
 -- For: canary calls that are due.

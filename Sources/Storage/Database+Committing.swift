@@ -1,0 +1,17 @@
+import Postgres
+
+extension Database {
+  /// ``withTransaction(_:)`` for a body that throws nothing but the database's errors.
+  func committing<Success: Sendable>(
+    _ body: @Sendable (Transaction) async throws(PostgresError) -> Success
+  ) async throws(PostgresError) -> Success {
+    do {
+      return try await withTransaction { transaction in try await body(transaction) }
+    } catch let error as PostgresError {
+      throw error
+    } catch {
+      // Nothing throws it; if something did, nobody would know how far the commit had come.
+      throw .unknownOutcome
+    }
+  }
+}

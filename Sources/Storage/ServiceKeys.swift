@@ -1,0 +1,246 @@
+package import Base
+package import BigCommerce
+package import Postgres
+package import Vault
+
+/// Why a service key was not made, rotated or revoked.
+package enum ServiceKeyError: Error, Equatable {
+  /// The acting key does not hold the ability `keys`.
+  case notAllowed
+  /// The grant is wider than the acting key's own, in one of these: app, stores, scopes, abilities, expiry.
+  case grantTooWide
+  /// A grant needs an ability, and an app unless it is an operator's.
+  case grantMalformed
+  /// The grant names an app that this deployment does not have.
+  case unknownApp
+  /// There is no such key, or none that the acting key may know of.
+  case unknownKey
+  /// The key is revoked or expired already, so there is nothing to replace.
+  case notValid
+  /// The acting key was revoked or expired meanwhile.
+  case makerGone
+  case database(PostgresError)
+}
+
+/// The key on whose behalf keys are managed.
+package struct KeyMaker: Hashable, Sendable {
+  package let id: String
+  package let grant: Grant
+  package let requestID: RequestID?
+
+  package init(id: String, grant: Grant, requestID: RequestID?) {
+    self.id = id
+    self.grant = grant
+    self.requestID = requestID
+  }
+}
+
+/// A key that was just made; its text is shown once and kept nowhere.
+package struct IssuedKey: Sendable {
+  package let key: ServiceKey
+  package let name: String
+  package let grant: Grant
+}
+
+/// Makes, lists, rotates and revokes service keys, each act with its audit row in one statement.
+package struct ServiceKeys: Sendable {
+  private let database: Database
+  private let random: RandomSource
+
+  package init(database: Database, random: RandomSource = .system) {
+    self.database = database
+    self.random = random
+  }
+
+  /// Makes a key whose grant is no wider, and lives no longer, than its maker's.
+  package func create(
+    name: String, grant: Grant, by maker: KeyMaker
+  ) async throws(ServiceKeyError) -> IssuedKey {
+    guard maker.grant.allows(.keys) else { throw .notAllowed }
+    guard grant.isWellFormed else { throw .grantMalformed }
+    guard maker.grant.covers(grant) else { throw .grantTooWide }
+    let key = ServiceKey.generate(random: random)
+    let made = try await run(
+      Statement(
+        """
+        WITH maker AS (
+          SELECT 1 FROM service_keys
+          WHERE key_id = $9 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+        ), made AS (
+          INSERT INTO service_keys
+            (key_id, name, secret_sha256, app_id, stores, scopes, abilities, expires_at, created_by)
+          SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9 FROM maker RETURNING key_id
+        )
+        INSERT INTO audit (actor, action, app_id, request_id, details)
+        SELECT $9, 'key_create', $4, $10, $11 FROM made
+        """,
+        key.columns(name: name, grant) + [
+          maker.id, maker.requestID?.text, key.details(name: name, grant),
+        ]))
+    guard made.affected == 1 else { throw .makerGone }
+    return IssuedKey(key: key, name: name, grant: grant)
+  }
+
+  /// Makes an operator's key for all apps; for whoever has the database and the command line.
+  package func bootstrap(name: String) async throws(ServiceKeyError) -> IssuedKey {
+    let grant = Grant(app: nil, stores: .all, scopes: .all, abilities: Abilities([.operator]))
+    let key = ServiceKey.generate(random: random)
+    _ = try await run(
+      Statement(
+        """
+        WITH made AS (
+          INSERT INTO service_keys
+            (key_id, name, secret_sha256, app_id, stores, scopes, abilities, expires_at, created_by)
+          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'bootstrap') RETURNING key_id
+        )
+        INSERT INTO audit (actor, action, app_id, details) SELECT 'bootstrap', 'key_create', $4, $9 FROM made
+        """,
+        key.columns(name: name, grant) + [key.details(name: name, grant)]))
+    return IssuedKey(key: key, name: name, grant: grant)
+  }
+
+  /// Replaces a key by a new one with the same name and grant.
+  ///
+  /// The old key stays good for `overlap`, at most until its own expiry.
+  package func rotate(
+    _ id: String, overlap: Duration, by maker: KeyMaker
+  ) async throws(ServiceKeyError) -> IssuedKey {
+    let old = try await find(id, for: maker)
+    guard maker.grant.covers(old.grant) else { throw .grantTooWide }
+    let key = ServiceKey.generate(random: random)
+    let made = try await run(
+      Statement(
+        """
+        WITH maker AS (
+          SELECT 1 FROM service_keys
+          WHERE key_id = $9 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+        ), old AS (
+          UPDATE service_keys
+          SET expires_at = least(expires_at, now() + $13 * interval '1 microsecond')
+          WHERE key_id = $12 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+            AND EXISTS (SELECT 1 FROM maker)
+          RETURNING key_id
+        ), made AS (
+          INSERT INTO service_keys
+            (key_id, name, secret_sha256, app_id, stores, scopes, abilities, expires_at, created_by, rotated_from)
+          SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, key_id FROM old RETURNING key_id
+        )
+        INSERT INTO audit (actor, action, app_id, request_id, details)
+        SELECT $9, 'key_rotate', $4, $10, $11 FROM made
+        """,
+        key.columns(name: old.name, old.grant) + [
+          maker.id, maker.requestID?.text, key.details(name: old.name, old.grant, replacing: id),
+          id,
+          max(0, overlap.inMicroseconds),
+        ]))
+    guard made.affected == 1 else { throw .notValid }
+    return IssuedKey(key: key, name: old.name, grant: old.grant)
+  }
+
+  /// Ends a key at once; revoking again changes nothing.
+  /// - Returns: whether it was good until now.
+  package func revoke(_ id: String, by maker: KeyMaker) async throws(ServiceKeyError) -> Bool {
+    let old = try await find(id, for: maker)
+    guard old.revokedAt == nil else { return false }
+    // How long either lives does not matter here: ending a key gives nobody anything.
+    guard id == maker.id || maker.grant.covers(old.grant.ending(maker.grant.expiresAt)) else {
+      throw .grantTooWide
+    }
+    let ended = try await run(
+      Statement(
+        """
+        WITH ended AS (
+          UPDATE service_keys SET revoked_at = now() WHERE key_id = $1 AND revoked_at IS NULL RETURNING app_id
+        )
+        INSERT INTO audit (actor, action, app_id, request_id, details)
+        SELECT $2, 'key_revoke', app_id, $3, $4 FROM ended
+        """,
+        [
+          id, maker.id, maker.requestID?.text,
+          JSONValue.object([.init("key_id", .string(id)), .init("name", .string(old.name))]),
+        ]))
+    return ended.affected == 1
+  }
+
+  /// Keys in the order of their IDs: those of the maker's app, or all for an operator of all apps.
+  package func list(
+    for maker: KeyMaker, after id: String? = nil, limit: Int
+  ) async throws(ServiceKeyError) -> [ServiceKeyRecord] {
+    guard maker.grant.allows(.keys) else { throw .notAllowed }
+    let result = try await run(
+      Statement(
+        """
+        SELECT key_id, name, secret_sha256, app_id, stores, scopes, abilities, created_at, created_by,
+          expires_at, revoked_at, rotated_from, change_number
+        FROM service_keys
+        WHERE ($1::text IS NULL OR app_id = $1) AND ($2::text IS NULL OR key_id > $2)
+        ORDER BY key_id LIMIT $3
+        """, [maker.grant.app?.text, id, Int64(limit)]))
+    return try records(result)
+  }
+
+  /// One key, if the maker may know of it.
+  package func find(
+    _ id: String, for maker: KeyMaker
+  ) async throws(ServiceKeyError) -> ServiceKeyRecord {
+    guard maker.grant.allows(.keys) || id == maker.id else { throw .notAllowed }
+    let result = try await run(
+      Statement(
+        """
+        SELECT key_id, name, secret_sha256, app_id, stores, scopes, abilities, created_at, created_by,
+          expires_at, revoked_at, rotated_from, change_number
+        FROM service_keys WHERE key_id = $1 AND ($2::text IS NULL OR app_id = $2)
+        """, [id, maker.grant.app?.text]))
+    guard let record = try records(result).first else { throw .unknownKey }
+    return record
+  }
+
+  private func records(_ result: QueryResult) throws(ServiceKeyError) -> [ServiceKeyRecord] {
+    var records: [ServiceKeyRecord] = []
+    do throws(PostgresError) {
+      for row in result.rows { records.append(try ServiceKeyRecord(row)) }
+    } catch {
+      throw .database(error)
+    }
+    return records
+  }
+
+  private func run(_ statement: Statement) async throws(ServiceKeyError) -> QueryResult {
+    do throws(PostgresError) {
+      return try await database.query(statement)
+    } catch .foreignKeyViolation {
+      throw .unknownApp
+    } catch {
+      throw .database(error)
+    }
+  }
+}
+
+extension ServiceKey {
+  /// The values of `key_id` to `expires_at`, in the order of the statements above.
+  fileprivate func columns(name: String, _ grant: Grant) -> [any PostgresBindable] {
+    [
+      id, name, digest.bytes, grant.app?.text, grant.storeNames, grant.scopeNames,
+      grant.abilities.names, grant.expiresAt,
+    ]
+  }
+
+  /// What the audit keeps of a new key.
+  fileprivate func details(name: String, _ grant: Grant, replacing old: String? = nil) -> JSONValue
+  {
+    var members: [JSONValue.Member] = [
+      .init("key_id", .string(id)), .init("name", .string(name)),
+      .init("abilities", .array(grant.abilities.names.map { .string($0) })),
+      .init("scopes", .array(grant.scopeNames.map { .string($0) })),
+      .init("stores", .array((grant.storeNames ?? ["*"]).map { .string($0) })),
+    ]
+    if let old { members.append(.init("rotated_from", .string(old))) }
+    return .object(members)
+  }
+}
+
+extension Grant {
+  fileprivate func ending(_ expiresAt: Timestamp?) -> Grant {
+    Grant(app: app, stores: stores, scopes: scopes, abilities: abilities, expiresAt: expiresAt)
+  }
+}
