@@ -36,6 +36,8 @@ let collections = Target.Dependency.product(name: "Collections", package: "swift
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let orderedCollections = Target.Dependency.product(
   name: "OrderedCollections", package: "swift-collections")
+let hashTrees = Target.Dependency.product(
+  name: "HashTreeCollections", package: "swift-collections")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
 let hummingbirdTLS = Target.Dependency.product(name: "HummingbirdTLS", package: "hummingbird")
@@ -118,7 +120,10 @@ let package = Package(
     // One call to one store: token snapshot, state, quota, observation.
     module(
       "Upstream",
-      ["Storage", "Curl", "BigCommerce", "Vault", "Base", nioCore, httpTypes, lifecycle, logging]),
+      [
+        "Storage", "Postgres", "Curl", "BigCommerce", "Vault", "Base", hashTrees, nioCore,
+        httpTypes, lifecycle, logging,
+      ]),
     // BigCommerce's callbacks turned into durable installations; spool; app page's facts.
     module(
       "Install",

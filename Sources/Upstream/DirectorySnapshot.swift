@@ -1,0 +1,62 @@
+package import Base
+import HashTreeCollections
+package import Storage
+package import Vault
+
+/// All installations and service keys at one moment; it never changes.
+///
+/// A change copies only the branches of the trees that lead to it, so 60 000 stores cost no more than one.
+package struct DirectorySnapshot: Sendable {
+  private var stores: [AppName: TreeDictionary<StoreHash, StoreEntry>] = [:]
+  private var keys: TreeDictionary<String, ServiceKeyRecord> = [:]
+  private var keyIDs: TreeDictionary<KeyDigest, String> = [:]
+  /// The change number up to which it is complete.
+  package private(set) var position: Int64 = 0
+
+  package init() {}
+
+  /// A snapshot of just these.
+  package init(stores: [StoreEntry], keys: [ServiceKeyRecord]) {
+    let changes = StoreChanges(position: 0, replacesAll: false, installations: [], keys: keys)
+    apply(changes, stores)
+  }
+
+  /// The installation, or `nil` when the app was never installed there.
+  package func store(_ installation: InstallationID) -> StoreEntry? {
+    stores[installation.app]?[installation.store]
+  }
+
+  /// How many installations are known, those that were uninstalled included.
+  package var storeCount: Int { stores.values.reduce(0) { $0 + $1.count } }
+
+  /// The key that a caller presents, whether still valid or not; its parts are those that `ServiceKey.parse` found.
+  package func key(_ presented: (id: String, digest: KeyDigest)) -> ServiceKeyRecord? {
+    guard let id = keyIDs[presented.digest], id == presented.id else { return nil }
+    return keys[id]
+  }
+
+  /// The key of that ID, whether still valid or not.
+  package func key(id: String) -> ServiceKeyRecord? { keys[id] }
+
+  /// Takes over what changed; a row older than the one known is left out, so that polls may overlap.
+  mutating func apply(_ changes: StoreChanges, _ entries: [StoreEntry]) {
+    if changes.replacesAll {
+      stores = [:]
+      keys = [:]
+      keyIDs = [:]
+    }
+    for entry in entries {
+      let id = entry.installation
+      if let known = stores[id.app]?[id.store], known.changeNumber >= entry.changeNumber {
+        continue
+      }
+      stores[id.app, default: [:]][id.store] = entry
+    }
+    for key in changes.keys {
+      if let known = keys[key.id], known.changeNumber >= key.changeNumber { continue }
+      keys[key.id] = key
+      keyIDs[key.digest] = key.id
+    }
+    position = changes.replacesAll ? changes.position : max(position, changes.position)
+  }
+}

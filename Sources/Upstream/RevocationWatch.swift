@@ -1,0 +1,167 @@
+package import Base
+package import Curl
+import HTTPTypes
+package import Logging
+package import Postgres
+import ServiceLifecycle
+package import Storage
+package import Vault
+
+/// Finds out which stores' tokens the platform no longer accepts, and which it accepts again.
+///
+/// One canary at a time per store, shared out between replicas by leases in the database.
+package final class RevocationWatch: Service, Sendable {
+  private static let lookEvery = Duration.seconds(1)
+  /// Longer than a canary's own deadline, so that it is not sent twice while one is under way.
+  private static let lease = Duration.seconds(60)
+  private static let canaryTimeout = Duration.seconds(20)
+  private static let atOnce = 16
+
+  private let revocations: Revocations
+  private let suspicions: Suspicions
+  private let directory: StoreDirectory
+  private let client: CurlClient
+  private let origin: Origin
+  private let keyring: Keyring
+  private let clock: MonotonicClock
+  private let logger: Logger
+
+  package init(
+    revocations: Revocations, suspicions: Suspicions, directory: StoreDirectory,
+    client: CurlClient, origin: Origin, keyring: Keyring, clock: MonotonicClock = .system,
+    logger: Logger
+  ) {
+    self.revocations = revocations
+    self.suspicions = suspicions
+    self.directory = directory
+    self.client = client
+    self.origin = origin
+    self.keyring = keyring
+    self.clock = clock
+    self.logger = logger
+  }
+
+  /// Plans and sends canaries until the task is cancelled or the service group shuts down.
+  package func run() async throws {
+    await cancelWhenGracefulShutdown {
+      var isFailing = false
+      while !Task.isCancelled {
+        do throws(PostgresError) {
+          try await self.step()
+          isFailing = false
+        } catch {
+          if !isFailing, !Task.isCancelled {
+            self.logger.warning("canaries are late", metadata: ["error": "\(error)"])
+          }
+          isFailing = true
+        }
+        // Cancelled: the loop's condition ends it.
+        try? await self.clock.sleep(for: Self.lookEvery)
+      }
+    }
+  }
+
+  /// Plans the canaries of new suspects, and sends those that are due.
+  package func step() async throws(PostgresError) {
+    try await planSuspects()
+    let due = try await revocations.claim(limit: Self.atOnce, lease: Self.lease)
+    guard !due.isEmpty else { return }
+    // All answers first, then the verdicts: stores that are refused together are counted together.
+    let answers = await withTaskGroup(of: (CanaryClaim, CanaryAnswer).self) { group in
+      for claim in due { group.addTask { (claim, await self.ask(claim)) } }
+      return await group.reduce(into: []) { $0.append($1) }
+    }
+    var changed = false
+    for (claim, answer) in answers {
+      changed = try await settle(claim, answer) || changed
+    }
+    if changed { try await directory.refreshNow() }
+  }
+
+  /// Sends one store's canary now and acts upon the answer; `nil` unless the store is active or revoked.
+  package func verify(
+    _ installation: InstallationID
+  ) async throws(PostgresError) -> CanaryAnswer? {
+    guard let claim = try await revocations.claim(installation, lease: Self.lease) else {
+      return nil
+    }
+    let answer = await ask(claim)
+    if try await settle(claim, answer) { try await directory.refreshNow() }
+    return answer
+  }
+
+  private func planSuspects() async throws(PostgresError) {
+    let suspects = suspicions.takeAll()
+    do throws(PostgresError) {
+      for (installation, generation) in suspects {
+        try await revocations.suspect(installation, generation)
+      }
+    } catch {
+      // Planning again what is planned changes nothing.
+      for (installation, generation) in suspects { suspicions.report(installation, generation) }
+      throw error
+    }
+  }
+
+  /// The call that needs no scope: a token that is accepted gets 200.
+  private func ask(_ claim: CanaryClaim) async -> CanaryAnswer {
+    let store = claim.installation.store
+    guard let token = open(claim) else { return .inconclusive }
+    let request = CurlRequest(
+      origin: origin, target: "/stores/\(store)/v3/hooks?limit=1",
+      headers: [.accept: "application/json", .authToken: token.expose()],
+      firstByteTimeout: Self.canaryTimeout, totalTimeout: Self.canaryTimeout)
+    do throws(CurlError) {
+      let answer = try await client.send(request)
+      switch answer.status {
+      case 200: return .accepted
+      case 401: return .refused
+      default: return .inconclusive
+      }
+    } catch {
+      logger.info(
+        "a canary got no answer", metadata: ["store_hash": "\(store)", "error": "\(error)"])
+      return .inconclusive
+    }
+  }
+
+  private func open(_ claim: CanaryClaim) -> Secret<String>? {
+    let place = SealedPlace(.accessToken, of: claim.installation, generation: claim.generation)
+    do throws(VaultError) {
+      let opened = try keyring.open(Sealed(bytes: claim.sealedToken), for: place)
+      return Secret(String(decoding: opened.expose(), as: UTF8.self))
+    } catch {
+      logger.error(
+        "a store's token cannot be opened; no canary is sent",
+        metadata: ["store_hash": "\(claim.installation.store)", "reason": "\(error.reason)"])
+      return nil
+    }
+  }
+
+  /// Writes an answer down.
+  /// - Returns: whether the store's state changed.
+  private func settle(
+    _ claim: CanaryClaim, _ answer: CanaryAnswer
+  ) async throws(PostgresError) -> Bool {
+    guard case .applied(let step) = try await revocations.record(claim, answer) else {
+      return false
+    }
+    let metadata: Logger.Metadata = [
+      "app": "\(claim.installation.app)", "store_hash": "\(claim.installation.store)",
+    ]
+    switch step {
+    case .revoke:
+      logger.warning("a store's token is revoked; its calls are refused", metadata: metadata)
+      return true
+    case .reactivate:
+      logger.notice("a store's token is accepted again", metadata: metadata)
+      return true
+    case .hold:
+      logger.critical(
+        "too many stores of the app would be revoked at once; nothing is changed",
+        metadata: metadata)
+      return false
+    case .settled, .postpone, .again: return false
+    }
+  }
+}
