@@ -104,8 +104,6 @@ extension HTTPField.Name {
     return name
   }
 
-  /// `X-Auth-Token`: the caller's service key on the way in, the store's token on the way out.
-  package static let authToken = known("X-Auth-Token")
   /// `X-Correlation-Id`: groups requests in BigCommerce's logs.
   package static let correlationID = known("X-Correlation-Id")
   /// `X-Request-Id`.

@@ -3,13 +3,7 @@ import Gateway
 import HTTPTypes
 import Testing
 
-private func fields(_ pairs: [(String, String)]) throws -> HTTPFields {
-  var fields = HTTPFields()
-  for (name, value) in pairs {
-    fields.append(HTTPField(name: try #require(HTTPField.Name(name)), value: value))
-  }
-  return fields
-}
+private func fields(_ pairs: [(String, String)]) throws -> HTTPFields { try Named.fields(pairs) }
 
 private func lines(_ fields: HTTPFields) -> [String] {
   fields.map { "\($0.name.rawName): \($0.value)" }

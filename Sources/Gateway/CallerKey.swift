@@ -1,0 +1,33 @@
+import Base
+import HTTPTypes
+import Upstream
+import Vault
+
+/// Reads the service key that a request carries.
+enum CallerKey {
+  /// The key's parts from `Authorization: Bearer` or `X-Auth-Token`.
+  ///
+  /// `nil` when there is none, when one is malformed or given twice, and when both are there and differ: then
+  /// nobody can say who is calling.
+  static func read(_ fields: HTTPFields) -> (id: String, digest: KeyDigest)? {
+    let bearers = fields[values: .authorization]
+    let tokens = fields[values: .authToken]
+    guard bearers.count <= 1, tokens.count <= 1 else { return nil }
+    switch (bearers.first, tokens.first) {
+    case (nil, nil): return nil
+    case (nil, let token?): return ServiceKey.parse(token)
+    case (let bearer?, nil): return credentials(bearer).flatMap { ServiceKey.parse($0) }
+    case (let bearer?, let token?):
+      guard let credentials = credentials(bearer), constantTimeEqual(credentials.utf8, token.utf8)
+      else { return nil }
+      return ServiceKey.parse(token)
+    }
+  }
+
+  /// What follows the scheme `Bearer`, in any case, and one space or more.
+  private static func credentials(_ value: String) -> Substring? {
+    let scheme = value.prefix(7)
+    guard scheme.utf8.count == 7, scheme.lowercased() == "bearer " else { return nil }
+    return value.dropFirst(7).drop { $0 == " " }
+  }
+}

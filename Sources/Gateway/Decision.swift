@@ -1,0 +1,180 @@
+package import Base
+package import BigCommerce
+package import HTTPTypes
+import Storage
+package import Upstream
+
+/// What a decision about a call needs to know of the request.
+package struct CallFacts: Sendable {
+  package let method: HTTPRequest.Method
+  package let target: String
+  package let headers: HTTPFields
+  /// `nil` when the body's length is not known beforehand.
+  package let contentLength: Int?
+
+  package init(
+    method: HTTPRequest.Method, target: String, headers: HTTPFields, contentLength: Int?
+  ) {
+    self.method = method
+    self.target = target
+    self.headers = headers
+    self.contentLength = contentLength
+  }
+}
+
+/// A call that may be made.
+package struct CallPlan: Sendable {
+  package let target: Target
+  package let controls: Controls
+  package let store: StoreEntry
+  package let token: Secret<String>
+  /// The ID of the caller's key.
+  package let caller: String
+}
+
+/// Whether a call is made, and if not, the answer.
+package enum Decision: Sendable {
+  case call(CallPlan)
+  case refuse(Problem)
+}
+
+/// The gateway's rules in DESIGN's order of refusals, as a pure function of the request and a snapshot.
+package struct DecisionRules: Sendable {
+  /// The apps of this deployment.
+  package let apps: [AppName]
+  package let maxBody: ByteCount
+  private let endpoints: EndpointTable
+
+  package init(
+    apps: [AppName], maxBody: ByteCount = .mebibytes(64), endpoints: EndpointTable = .shared
+  ) {
+    self.apps = apps
+    self.maxBody = maxBody
+    self.endpoints = endpoints
+  }
+
+  /// Decides about one call; `now` is compared with the expiry of keys.
+  package func decide(
+    _ facts: CallFacts, _ snapshot: DirectorySnapshot, now: Timestamp
+  ) -> Decision {
+    do throws(Problem) {
+      return .call(try plan(facts, snapshot, now))
+    } catch {
+      return .refuse(error)
+    }
+  }
+
+  private func plan(
+    _ facts: CallFacts, _ snapshot: DirectorySnapshot, _ now: Timestamp
+  ) throws(Problem) -> CallPlan {
+    let caller = try self.caller(facts, snapshot, now)
+    let target = try self.target(facts)
+    let controls = try self.controls(facts)
+    let app = try self.app(caller.grant, controls)
+    let rule = try checkGrant(caller.grant, facts.method, target)
+    let installation = InstallationID(app: app, store: target.store)
+    let (store, token) = try usable(snapshot.store(installation))
+    if let rule, rule.isAuthoritative, !rule.isMet(by: store.scopes) {
+      throw .scopeMissing(rule, granted: store.scopes)
+    }
+    try checkBody(facts)
+    return CallPlan(
+      target: target, controls: controls, store: store, token: token, caller: caller.id)
+  }
+
+  private func caller(
+    _ facts: CallFacts, _ snapshot: DirectorySnapshot, _ now: Timestamp
+  ) throws(Problem) -> ServiceKeyRecord {
+    guard let presented = CallerKey.read(facts.headers), let key = snapshot.key(presented),
+      key.isValid(at: now)
+    else { throw .keyInvalid }
+    return key
+  }
+
+  private func target(_ facts: CallFacts) throws(Problem) -> Target {
+    do throws(TargetFault) {
+      let target = try Target(parsing: facts.target)
+      let isAllowed =
+        target.surface == .graphql
+        ? facts.method == .post : DecisionRules.methods.contains(facts.method)
+      guard isAllowed else { throw .method }
+      return target
+    } catch {
+      throw error.problem
+    }
+  }
+
+  private func controls(_ facts: CallFacts) throws(Problem) -> Controls {
+    do throws(ControlFault) {
+      return try Controls(facts.headers)
+    } catch {
+      throw error.problem
+    }
+  }
+
+  /// The app of a key; a key for all apps says which it means, unless there is one only or one named `default`.
+  private func app(_ grant: Grant, _ controls: Controls) throws(Problem) -> AppName {
+    if let own = grant.app {
+      guard controls.app == nil || controls.app == own else {
+        throw .missing(app: controls.app ?? own)
+      }
+      return own
+    }
+    if let named = controls.app {
+      guard apps.contains(named) else { throw unclearApp.problem }
+      return named
+    }
+    if apps.count == 1 { return apps[0] }
+    guard apps.contains(.default) else { throw unclearApp.problem }
+    return .default
+  }
+
+  private var unclearApp: ControlFault {
+    ControlFault(.latchkeyApp, "must be one of: \(apps.map(\.text).joined(separator: ", "))")
+  }
+
+  /// The caller's grant: ability, store, scopes.
+  /// - Returns: the endpoint's rule; `nil` where BigCommerce alone decides.
+  private func checkGrant(
+    _ grant: Grant, _ method: HTTPRequest.Method, _ target: Target
+  ) throws(Problem) -> EndpointRule? {
+    var rule: EndpointRule?
+    let ability: Ability
+    if target.surface == .graphql {
+      ability = .proxyGraphQL
+    } else {
+      rule = endpoints.rule(method: method, path: target.resourcePath).flatMap {
+        $0.isUnlisted ? nil : $0
+      }
+      ability = rule == nil ? .proxyUnlisted : .proxy
+    }
+    guard grant.allows(ability) else { throw .missing(ability: ability) }
+    guard grant.allows(store: target.store) else { throw .missing(store: target.store) }
+    if let rule, !grant.allows(rule) { throw .missing(grantFor: rule) }
+    return rule
+  }
+
+  private func usable(_ store: StoreEntry?) throws(Problem) -> (StoreEntry, Secret<String>) {
+    guard let store else { throw .storeUnknown }
+    switch store.state {
+    case .active: break
+    case .suspended: throw .storeSuspended
+    case .revoked: throw .storeRevoked
+    case .uninstalled: throw .storeUninstalled
+    }
+    switch store.token {
+    case .open(let token): return (store, token)
+    case .absent: throw .storeUninstalled
+    case .unreadable: throw .tokenUnreadable
+    }
+  }
+
+  private func checkBody(_ facts: CallFacts) throws(Problem) {
+    if let length = facts.contentLength {
+      guard length <= maxBody.bytes else { throw .bodyTooLarge(maxBody) }
+    }
+    guard facts.method != .head || facts.contentLength == 0 else { throw .headBody }
+  }
+
+  private static let methods: [HTTPRequest.Method] = [.get, .head, .post, .put, .patch, .delete]
+}

@@ -1,0 +1,168 @@
+package import Base
+import BigCommerce
+import Curl
+import HTTPTypes
+package import Logging
+import NIOCore
+package import Upstream
+
+/// How the gateway behaves.
+package struct GatewaySettings: Sendable {
+  /// The apps of this deployment.
+  package var apps: [AppName]
+  /// The largest request body that is passed on.
+  package var maxBody: ByteCount = .mebibytes(64)
+  /// What BigCommerce is told of who calls when the caller does not say.
+  package var userAgent: String
+
+  package init(apps: [AppName], userAgent: String) {
+    self.apps = apps
+    self.userAgent = userAgent
+  }
+}
+
+/// Forwards the calls of internal services to BigCommerce: decision, transfer, observation.
+package struct StoreGateway: GatewayResponding {
+  /// Request bodies of known length up to this are read before the call is begun, and sent in one piece.
+  private static let collectedBody = ByteCount.kibibytes(64)
+
+  private let directory: StoreDirectory
+  private let upstream: Upstream
+  private let rules: DecisionRules
+  private let settings: GatewaySettings
+  private let clock: WallClock
+  private let logger: Logger
+
+  package init(
+    directory: StoreDirectory, upstream: Upstream, settings: GatewaySettings,
+    clock: WallClock = .system, logger: Logger
+  ) {
+    self.directory = directory
+    self.upstream = upstream
+    rules = DecisionRules(apps: settings.apps, maxBody: settings.maxBody)
+    self.settings = settings
+    self.clock = clock
+    self.logger = logger
+  }
+
+  package func respond(to request: GatewayRequest) async -> GatewayResponse {
+    guard let snapshot = directory.current() else {
+      return .problem(.databaseUnavailable, request.requestID)
+    }
+    let facts = CallFacts(
+      method: request.method, target: request.target, headers: request.headers,
+      contentLength: request.contentLength)
+    switch rules.decide(facts, snapshot, now: clock.now()) {
+    case .refuse(let problem): return refuse(problem, request)
+    case .call(let plan):
+      do throws(Problem) {
+        return try await relay(plan, request)
+      } catch {
+        return refuse(error, request)
+      }
+    }
+  }
+
+  private func relay(
+    _ plan: CallPlan, _ request: GatewayRequest
+  ) async throws(Problem) -> GatewayResponse {
+    let (body, limited) = try await requestBody(request)
+    let call = StoreCall(
+      store: plan.store, token: plan.token, method: request.method, target: plan.target.text,
+      headers: HeaderRules.request(
+        request.headers, requestID: request.requestID, userAgent: settings.userAgent),
+      body: body, timeout: plan.controls.timeout)
+    do throws(UpstreamError) {
+      let response = try await upstream.call(call, on: request.loop)
+      return GatewayResponse(
+        status: response.status,
+        headers: HeaderRules.response(response.headers, requestID: request.requestID),
+        body: StoreGateway.body(response.body))
+    } catch {
+      if let limited, limited.isTooLarge { throw .bodyTooLarge(settings.maxBody) }
+      throw StoreGateway.problem(error)
+    }
+  }
+
+  /// The body as it is sent on; a streamed one of unknown length counts its bytes.
+  private func requestBody(
+    _ request: GatewayRequest
+  ) async throws(Problem) -> (CurlRequest.Body, LimitedBody?) {
+    guard let body = request.body, request.contentLength != 0 else { return (.none, nil) }
+    guard let length = request.contentLength else {
+      let limited = LimitedBody(body, limit: settings.maxBody)
+      return (.stream(length: nil, limited), limited)
+    }
+    guard length <= Self.collectedBody.bytes else { return (.stream(length: length, body), nil) }
+    do {
+      let bytes = try await body.reduce(into: ByteBuffer()) { $0.writeImmutableBuffer($1) }
+      guard bytes.readableBytes == length else { throw Problem.bodyIncomplete }
+      return (.bytes(bytes), nil)
+    } catch {
+      throw .bodyIncomplete
+    }
+  }
+
+  private static func body(_ body: CurlResponseBody) -> GatewayResponse.Body {
+    if let complete = body.complete { return .bytes(complete) }
+    return .stream(length: body.knownLength, RelayedBody(body: body))
+  }
+
+  private static func problem(_ error: UpstreamError) -> Problem {
+    switch error {
+    case .notSendable: .notSendable
+    case .unreachable: .upstreamUnreachable
+    case .broken: .upstreamBroken
+    case .timeout(let sent): .upstreamTimeout(sent: sent)
+    // The caller is gone in both cases; nobody reads the answer.
+    case .bodyFailed, .cancelled: .bodyIncomplete
+    case .draining: .draining
+    }
+  }
+
+  private func refuse(_ problem: Problem, _ request: GatewayRequest) -> GatewayResponse {
+    logger.debug(
+      "a call is refused",
+      metadata: ["code": "\(problem.code)", "request_id": "\(request.requestID)"])
+    return .problem(problem, request.requestID)
+  }
+}
+
+extension GatewayResponse {
+  /// An answer of the gateway's own.
+  package static func problem(_ problem: Problem, _ requestID: RequestID) -> GatewayResponse {
+    var headers: HTTPFields = [
+      .contentType: "application/problem+json", .cacheControl: "no-store",
+      .latchkeyOrigin: "gateway", .requestID: requestID.text,
+    ]
+    if let seconds = problem.retryAfter { headers[.retryAfter] = String(seconds) }
+    let body = problem.encoded(requestID: requestID)
+    headers[.contentLength] = String(body.count)
+    return GatewayResponse(
+      status: problem.status, headers: headers, body: .bytes(ByteBuffer(bytes: body)))
+  }
+}
+
+/// The upstream's body with an untyped error, as the edge takes it.
+private struct RelayedBody: AsyncSequence, Sendable {
+  typealias Element = ByteBuffer
+  typealias Failure = any Error
+
+  let body: CurlResponseBody
+
+  struct AsyncIterator: AsyncIteratorProtocol {
+    fileprivate var base: CurlResponseBody.AsyncIterator
+
+    mutating func next() async throws -> ByteBuffer? {
+      try await base.next()
+    }
+
+    mutating func next(isolation actor: isolated (any Actor)?) async throws -> ByteBuffer? {
+      try await base.next(isolation: actor)
+    }
+  }
+
+  func makeAsyncIterator() -> AsyncIterator {
+    AsyncIterator(base: body.makeAsyncIterator())
+  }
+}
