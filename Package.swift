@@ -171,7 +171,8 @@ let package = Package(
     module(
       "Sandbox",
       [
-        "Base", "BigCommerce", mustache, crypto, deque, orderedCollections, nioCore, nioPosix,
+        "Base", "BigCommerce", mustache, crypto, deque, orderedCollections, httpTypes, nioCore,
+        nioPosix,
         nioHTTP1, nioSSL,
         nioCompression, lifecycle, logging,
       ], resources: [.embedInCode("Panel/templates")]),

@@ -70,7 +70,7 @@ struct APIHost: Sendable {
   private func call(
     _ request: SandboxRequest, target: APITarget, access: Access, store: Store, at now: Timestamp
   ) throws(APIFailure) -> SandboxResponse {
-    try ScopeRules.check(request.method, target.segments, granted: access.scopes)
+    try ScopeRules.check(request.method, path: target.path, granted: access.granted)
     if target.segments == ["graphql"] {
       return try StoreGraphQL(store: store, request: request).respond()
     }
@@ -103,6 +103,8 @@ struct APIHost: Sendable {
 struct APITarget: Sendable {
   let store: Substring
   let version: APIVersion
+  /// From the version on, as it arrived.
+  let path: Substring
   /// From the version on, decoded only where an escape stands; a `.json` suffix is dropped.
   let segments: [Substring]
 
@@ -110,6 +112,7 @@ struct APITarget: Sendable {
     var segments = request.path.split(separator: "/")
     guard segments.count >= 3, segments[0] == "stores" else { return nil }
     store = segments[1]
+    path = segments[1].base[segments[1].endIndex...].prefix { $0 != "?" }
     segments.removeFirst(2)
     if let last = segments.last, last.hasSuffix(".json") {
       segments[segments.count - 1] = last.dropLast(".json".count)

@@ -1,4 +1,5 @@
 import Base
+import BigCommerce
 import NIOHTTP1
 import Synchronization
 
@@ -63,7 +64,7 @@ enum ControlGrants {
     let merchant = try call.merchant()
     let scopes = (call.scopes() ?? merchant.app.scopes) + ["store_v2_default"]
     let access = Access(
-      clientID: merchant.app.clientID, store: merchant.store, scopes: Set(scopes),
+      clientID: merchant.app.clientID, store: merchant.store, granted: Scopes(scopes),
       scopeText: scopes.joined(separator: " "), userID: merchant.store.profile.owner.id,
       issued: call.platform.now)
     let token = call.body["access_token"]?.string ?? call.platform.text.word(31)

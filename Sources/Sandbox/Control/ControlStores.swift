@@ -17,7 +17,7 @@ enum ControlStores {
       "a store's quota (or * for all): limit, window_ms, headers; starts a fresh window", setQuota),
     .init(.GET, "hooks", arguments: 1, "every webhook of a store, whoever made it") {
       call throws(ControlError) in
-      .json(.array(try find(call).withData { $0.hooks.rows }))
+      .json(.array(try find(call).hooks))
     },
     .init(.PUT, "hooks", arguments: 2, "changes a webhook as the platform may: is_active", setHook),
   ]

@@ -1,4 +1,5 @@
 import Base
+import BigCommerce
 import NIOCore
 import NIOHTTP1
 import Synchronization
@@ -52,7 +53,8 @@ struct TokenEndpoint: Sendable {
     let scopes = code.scopes + ["store_v2_default", "users_basic_information"]
     let token = platform.text.word(31)
     let access = Access(
-      clientID: app.clientID, store: isBound ? code.store : nil, scopes: isBound ? Set(scopes) : [],
+      clientID: app.clientID, store: isBound ? code.store : nil,
+      granted: Scopes(isBound ? scopes : []),
       scopeText: scopes.joined(separator: " "), userID: code.user.id, issued: now)
     platform.accounts.withLock { $0.keep(access, token: token) }
     let owner = code.store.profile.owner

@@ -76,7 +76,29 @@ struct Panel: Sendable {
           PanelText.installation(
             Merchant(platform: platform, app: app, store: store), users: profile.users)
         }, "noApps": apps.isEmpty,
-      ])
+      ].merging(activity(of: store)) { _, new in new })
+  }
+
+  /// The store's webhooks and the calls that came for it last.
+  private func activity(of store: Store) -> [String: Any] {
+    let hooks = store.hooks
+    let prefix = "/stores/\(store.hash)/"
+    let calls = platform.journal.latest(12) { $0.target.hasPrefix(prefix) }
+    return [
+      "noHooks": hooks.isEmpty, "noCalls": calls.isEmpty,
+      "hooks": hooks.map { hook in
+        [
+          "scope": hook["scope"]?.string ?? "", "destination": hook["destination"]?.string ?? "",
+          "state": hook["is_active"]?.bool == true ? "active" : "inactive",
+        ]
+      },
+      "calls": calls.map { call in
+        [
+          "method": call.method.rawValue, "target": String(call.target.dropFirst(prefix.count - 1)),
+          "status": String(call.status), "tone": call.status < 400 ? "good" : "warn",
+        ]
+      },
+    ]
   }
 
   func noSuchStore(_ hash: String) -> SandboxResponse {

@@ -1,4 +1,5 @@
 import Base
+import BigCommerce
 import OrderedCollections
 
 /// Apps, one-time codes and tokens: what BigCommerce's login host keeps.
@@ -107,11 +108,14 @@ struct Access: Sendable {
   let clientID: String
   /// `nil` for a token that was exchanged with a wrong context: it opens nothing.
   let store: Store?
-  let scopes: Set<String>
+  let granted: Scopes
   /// As the app asked for them, for the token answer.
   let scopeText: String
   let userID: Int64
   let issued: Timestamp
+
+  /// The names, one by one.
+  var scopes: Set<String> { Set(scopeText.split(separator: " ").map(String.init)) }
 
   var installed: InstalledApp? { store.map { InstalledApp(clientID: clientID, store: $0.hash) } }
 }

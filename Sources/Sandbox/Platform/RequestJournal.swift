@@ -85,6 +85,18 @@ final class RequestJournal: Sendable {
     }
   }
 
+  /// The newest ones first.
+  func latest(_ limit: Int, where isWanted: (Entry) -> Bool) -> [Entry] {
+    state.withLock { state in
+      var wanted: [Entry] = []
+      for entry in state.entries.reversed() where isWanted(entry) {
+        wanted.append(entry)
+        if wanted.count >= limit { break }
+      }
+      return wanted
+    }
+  }
+
   /// `total`, `token_requests`, `codes` and `statuses`.
   var counters: JSONValue {
     state.withLock { state in

@@ -34,9 +34,8 @@ final class Store: Sendable {
   /// The store's description and people, without seeding a catalogue.
   var profile: StoreProfile { data.withLock { $0.profile } }
 
-  func updateProfile(_ change: (inout StoreProfile) -> Void) {
-    data.withLock { change(&$0.profile) }
-  }
+  /// Every webhook, whoever made it, without seeding a catalogue.
+  var hooks: [JSONValue] { data.withLock { $0.hooks.rows } }
 
   /// Counts one call.
   func takeFromQuota(at now: Timestamp) -> QuotaView { quotaState.withLock { $0.take(at: now) } }
