@@ -13,8 +13,14 @@ enum Checksum {
   }
 
   /// The checksum of the bytes, as a number.
-  static func number(of bytes: some Sequence<UInt8>) -> UInt32 {
-    ~bytes.reduce(~0) { table[Int(UInt8(truncatingIfNeeded: $0) ^ $1)] ^ $0 >> 8 }
+  static func number(of bytes: ArraySlice<UInt8>) -> UInt32 {
+    // Read once: each use of a static member asks whether it has been made.
+    let table = table
+    var value = ~UInt32(0)
+    for byte in bytes {
+      value = table[Int(UInt8(truncatingIfNeeded: value) ^ byte)] ^ value >> 8
+    }
+    return ~value
   }
 
   /// The seven characters of a checksum, the highest bits first.
@@ -23,7 +29,7 @@ enum Checksum {
   }
 
   /// Whether these seven characters are the checksum.
-  static func matches(_ number: UInt32, _ characters: some Sequence<UInt8>) -> Bool {
+  static func matches(_ number: UInt32, _ characters: ArraySlice<UInt8>) -> Bool {
     var shift: UInt32 = 35
     for character in characters {
       shift -= 5

@@ -22,9 +22,9 @@ package struct ServiceKey: Sendable {
   package static func generate(random: RandomSource = .system) -> ServiceKey {
     let id = Base32.encode(random.bytes(8), count: idLength)
     let secret = Base32.encode(random.bytes(20), count: secretLength)
-    let body = "lk_\(id)_\(secret)_"
-    let number = Checksum.number(of: body.utf8.dropLast())
-    let bytes = Array(body.utf8) + Checksum.text(of: number)
+    let body = Array("lk_\(id)_\(secret)".utf8)
+    let checksum = Checksum.text(of: Checksum.number(of: body[...]))
+    let bytes = body + [UInt8(ascii: "_")] + checksum
     return ServiceKey(
       id: id, digest: KeyDigest(of: bytes), text: Secret(String(decoding: bytes, as: UTF8.self)))
   }

@@ -122,9 +122,10 @@ struct GenuinePayload {
   /// The JSON name or text with one of its characters as an escape.
   static func escaped(_ literal: String, _ random: inout SeededGenerator) -> String {
     var characters = Array(literal)
-    guard characters.count > 2 else { return literal }
+    // A second escape might fall into the first, and change the name.
+    guard characters.count > 2, !characters.contains("\\") else { return literal }
     let index = Int.random(in: 1..<(characters.count - 1), using: &random)
-    guard let value = characters[index].asciiValue, characters[index] != "\\" else {
+    guard let value = characters[index].asciiValue else {
       return literal
     }
     characters.replaceSubrange(index...index, with: "\\u00" + Hex.encode([value]))

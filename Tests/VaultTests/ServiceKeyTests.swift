@@ -33,7 +33,7 @@ import Testing
   @Test func `the format is fixed`() {
     let text = Self.known.text.expose()
     #expect(text == "lk_uws2ljnfuws2_uws2ljnfuws2ljnfuws2ljnfuws2ljnf_dibxccm")
-    #expect(Checksum.number(of: "123456789".utf8) == 0xCBF4_3926)
+    #expect(Checksum.number(of: Array("123456789".utf8)[...]) == 0xCBF4_3926)
     #expect(Checksum.text(of: 0xFFFF_FFFF) == Array("d777777".utf8))
     #expect(Checksum.text(of: 0) == Array("aaaaaaa".utf8))
   }
