@@ -32,7 +32,8 @@ extension Array: PostgresBindable where Element: PostgresArrayElement {
   package static var postgresType: PostgresType { Element.arrayType }
 
   package func encode(into bytes: inout [UInt8]) throws(BindProblem) -> Bool {
-    if let plain = self as? [UInt8] {
+    // The type is asked first: an empty array of anything can be cast to bytes.
+    if Element.arrayType == .bytea, let plain = self as? [UInt8] {
       bytes.append(contentsOf: plain)
       return true
     }
