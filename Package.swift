@@ -21,6 +21,8 @@ let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+let nioHTTPTypesHTTP1 = Target.Dependency.product(
+  name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
 let nioExtras = Target.Dependency.product(name: "NIOExtras", package: "swift-nio-extras")
 let nioCompression = Target.Dependency.product(
   name: "NIOHTTPCompression", package: "swift-nio-extras")
@@ -143,7 +145,8 @@ let package = Package(
       [
         "Install", "Gateway", "Events", "Upstream", "Storage", "Curl", "BigCommerce", "Vault",
         "Base", hummingbird,
-        hummingbirdCore, hummingbirdTLS, mustache, nioCore, nioHTTP1, nioHTTPTypes, nioExtras,
+        hummingbirdCore, hummingbirdTLS, mustache, crypto, nioCore, nioHTTP1, nioHTTPTypes,
+        nioHTTPTypesHTTP1, nioExtras,
         nioSSL,
         httpTypes, lifecycle, logging,
       ]),
@@ -221,8 +224,8 @@ let package = Package(
     tests(
       "Web",
       [
-        "Base", hummingbird, hummingbirdCore, nioCore, nioPosix, nioHTTP1, httpTypes, logging,
-        lifecycle,
+        "BigCommerce", "Gateway", "Install", "Base", hummingbird, hummingbirdCore, nioCore,
+        nioPosix, nioHTTP1, httpTypes, logging, lifecycle,
       ]),
     tests(
       "LatchkeyApp",

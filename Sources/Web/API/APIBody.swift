@@ -1,0 +1,79 @@
+package import Base
+
+/// The JSON object of an API call's body, whose fields are read by name and type.
+package struct APIBody: Sendable {
+  private let value: JSONValue
+
+  /// Reads an object.
+  ///
+  /// - Parameters:
+  ///   - bytes: the body.
+  ///   - known: the fields of the route.
+  /// - Throws: 400 that names what is wrong: no JSON, no object, an unknown field.
+  package init(_ bytes: [UInt8], known: Set<String>) throws(Problem) {
+    do throws(JSONError) {
+      value = try JSONScanner.parse(bytes)
+    } catch {
+      throw .badRequest("The body is not a JSON document: \(error).")
+    }
+    guard let members = value.members else {
+      throw .badRequest("The body must be a JSON object.")
+    }
+    if let unknown = members.first(where: { !known.contains($0.name) }) {
+      let names = known.sorted().joined(separator: ", ")
+      throw .badRequest("The field \(unknown.name) is not known here. Known: \(names).")
+    }
+  }
+
+  /// A text that must be there and not be empty.
+  package func text(_ name: String) throws(Problem) -> String {
+    guard let text = try optionalText(name), !text.isEmpty else {
+      throw .badRequest("The field \(name) is missing; it is a text.")
+    }
+    return text
+  }
+
+  package func optionalText(_ name: String) throws(Problem) -> String? {
+    switch value[name] {
+    case nil, .null?: return nil
+    case .string(let text)?: return text
+    default: throw .badRequest("The field \(name) is a text.")
+    }
+  }
+
+  /// A list of texts that must be there.
+  package func texts(_ name: String) throws(Problem) -> [String] {
+    guard let texts = try optionalTexts(name) else {
+      throw .badRequest("The field \(name) is missing; it is a list of texts.")
+    }
+    return texts
+  }
+
+  package func optionalTexts(_ name: String) throws(Problem) -> [String]? {
+    switch value[name] {
+    case nil, .null?: return nil
+    case .array(let values)?:
+      let texts = values.compactMap(\.string)
+      guard texts.count == values.count else {
+        throw .badRequest("The field \(name) is a list of texts.")
+      }
+      return texts
+    default: throw .badRequest("The field \(name) is a list of texts.")
+    }
+  }
+
+  /// A whole number within a range, if it is there.
+  package func integer(
+    _ name: String, in range: ClosedRange<Int64>
+  ) throws(Problem) -> Int64? {
+    switch value[name] {
+    case nil, .null?: return nil
+    case let number?:
+      guard let integer = number.integer, range.contains(integer) else {
+        throw .badRequest(
+          "The field \(name) is a whole number from \(range.lowerBound) to \(range.upperBound).")
+      }
+      return integer
+    }
+  }
+}

@@ -1,0 +1,69 @@
+package import Base
+
+/// The query of an API call: known parameters, each at most once.
+package struct APIQuery: Sendable {
+  private let values: [String: String]
+
+  /// Reads a raw query.
+  ///
+  /// - Parameters:
+  ///   - raw: as it arrived, without `?`.
+  ///   - known: the parameters of the route.
+  /// - Throws: 400 that names the parameter which is unknown, given twice or not well encoded.
+  package init(_ raw: String, known: Set<String>) throws(Problem) {
+    var values: [String: String] = [:]
+    for item in raw.split(separator: "&") {
+      let parts = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      guard let name = APIQuery.decoded(parts[0]), known.contains(name) else {
+        let names = known.isEmpty ? "none" : known.sorted().joined(separator: ", ")
+        throw .badRequest("The query parameter \(parts[0]) is not known here. Known: \(names).")
+      }
+      guard let value = APIQuery.decoded(parts.count == 2 ? parts[1] : "") else {
+        throw .badRequest(
+          "The value of the query parameter \(name) is not valid percent-encoded UTF-8.")
+      }
+      guard values.updateValue(value, forKey: name) == nil else {
+        throw .badRequest("The query parameter \(name) is given twice.")
+      }
+    }
+    self.values = values
+  }
+
+  package subscript(_ name: String) -> String? { values[name] }
+
+  /// A flag: `true`, `false`, or absent for `false`.
+  package func flag(_ name: String) throws(Problem) -> Bool {
+    switch values[name] {
+    case nil, "false": return false
+    case "true": return true
+    default: throw .badRequest("The query parameter \(name) is true or false.")
+    }
+  }
+
+  /// `limit`: 1 to 1000, 100 when absent.
+  package func limit() throws(Problem) -> Int {
+    guard let text = values["limit"] else { return 100 }
+    guard let limit = Int(text), (1...1000).contains(limit) else {
+      throw .badRequest("The query parameter limit is a whole number from 1 to 1000.")
+    }
+    return limit
+  }
+
+  /// Decodes `%XX` and `+`; `nil` when that is not UTF-8 or an escape is cut.
+  private static func decoded(_ text: Substring) -> String? {
+    var bytes: [UInt8] = []
+    var rest = text.utf8[...]
+    while let byte = rest.popFirst() {
+      switch byte {
+      case UInt8(ascii: "%"):
+        guard let high = rest.popFirst().flatMap(Hex.value),
+          let low = rest.popFirst().flatMap(Hex.value)
+        else { return nil }
+        bytes.append(high << 4 | low)
+      case UInt8(ascii: "+"): bytes.append(0x20)
+      default: bytes.append(byte)
+      }
+    }
+    return String(validating: bytes, as: UTF8.self)
+  }
+}

@@ -1,0 +1,81 @@
+"""A PostgreSQL cluster of the test's own, to be stopped, hung and restarted under the service."""
+import contextlib
+import glob
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from deployment import free_port, wait_until
+
+
+class Cluster:
+    def __init__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="latchkey-pg-"))
+        self.data, self.port = self.folder / "data", free_port()
+        self.programs = sorted(glob.glob("/usr/lib/postgresql/*/bin"))[-1]
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, "postgres")
+        self.run("initdb", "-D", self.data, "-U", "latchkey", "-A", "trust", "-E", "UTF8")
+        self.start()
+        self.run("createdb", "-h", "127.0.0.1", "-p", self.port, "-U", "latchkey", "latchkey")
+
+    def run(self, program, *arguments):
+        command = [f"{self.programs}/{program}", *map(str, arguments)]
+        if os.geteuid() == 0:
+            command = ["runuser", "-u", "postgres", "--", *command]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd="/")
+
+    @property
+    def url(self):
+        return f"postgresql://latchkey@127.0.0.1:{self.port}/latchkey"
+
+    def start(self):
+        self.run("pg_ctl", "start", "-w", "-D", self.data, "-l", self.folder / "log", "-o",
+                 f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=")
+
+    def stop(self, mode="fast"):
+        self.run("pg_ctl", "stop", "-w", "-m", mode, "-D", self.data)
+
+    def processes(self):
+        postmaster = int((self.data / "postmaster.pid").read_text().split()[0])
+        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+        return [postmaster] + [int(child) for child in children]
+
+    @contextlib.contextmanager
+    def hung(self):
+        """Every process of the cluster is stopped: connections stand, and nothing answers."""
+        stopped = self.processes()
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in stopped:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
+    @contextlib.contextmanager
+    def down(self, mode="immediate"):
+        self.stop(mode)
+        try:
+            yield
+        finally:
+            self.start()
+
+    def close(self):
+        with contextlib.suppress(subprocess.CalledProcessError):
+            self.stop("immediate")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def timed(act):
+    """What the act returns, and the seconds it took."""
+    start = time.monotonic()
+    return act(), time.monotonic() - start
+
+
+__all__ = ["Cluster", "timed", "wait_until"]

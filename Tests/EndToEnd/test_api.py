@@ -1,0 +1,157 @@
+"""The JSON API: stores, import, keys, tickets; shapes, strictness and abilities."""
+import json
+
+import pytest
+from deployment import deployment, request
+
+STORE = "demo1234"
+
+
+@pytest.fixture(scope="module")
+def ready(running):
+    running.install(STORE)
+    return running
+
+
+def problem(answer, status, code=None):
+    assert answer.status == status, answer
+    assert answer.headers["content-type"].startswith("application/problem+json"), answer
+    assert answer.json["request_id"] == answer.headers["x-request-id"]
+    if code:
+        assert answer.json["code"] == code, answer
+    return answer.json
+
+
+def test_a_store_shows_its_facts_and_never_its_token(ready):
+    shown = ready.store(STORE).json
+    assert shown["store_hash"] == STORE and shown["app"] == "default" and shown["state"] == "active"
+    assert shown["generation"] >= 1 and "store_v2_products" in shown["scopes"]
+    assert shown["missing_scopes"] == [] and shown["drift"] is False
+    assert shown["installed_at"].endswith("Z")
+    assert [u for u in shown["users"] if u["is_owner"]]
+    for token in ready.control("GET", "/tokens"):
+        assert token["access_token"] not in json.dumps(shown)
+
+
+def test_lists_are_paged_and_filtered(ready):
+    for store in ("store0002", "store0003"):
+        ready.install(store)
+    first = ready.api("GET", "/v1/stores?limit=2").json
+    assert len(first["data"]) == 2 and isinstance(first["next"], str)
+    second = ready.api("GET", f"/v1/stores?limit=2&after={first['next']}").json
+    hashes = [s["store_hash"] for s in first["data"] + second["data"]]
+    assert hashes == sorted(hashes) and len(set(hashes)) == 3 and second["next"] is None
+    assert [s["store_hash"] for s in ready.api("GET", "/v1/stores?q=store").json["data"]] == ["store0002", "store0003"]
+    assert ready.api("GET", "/v1/stores?state=suspended").json["data"] == []
+    assert len(ready.api("GET", "/v1/stores?scope=store_v2_products_read_only").json["data"]) == 3
+    assert len(ready.api("GET", "/v1/stores?missing_scope=store_themes_manage").json["data"]) == 3
+    assert ready.api("GET", "/v1/stores?app=nosuch").json["data"] == []
+
+
+@pytest.mark.parametrize("path", [
+    "/v1/stores?nosuch=1", "/v1/stores?limit=0", "/v1/stores?limit=1001", "/v1/stores?limit=x", "/v1/stores?after=x",
+    "/v1/stores?state=nosuch", "/v1/stores?limit=1&limit=2",
+])
+def test_unknown_and_malformed_parameters_are_refused_by_name(ready, path):
+    detail = problem(ready.api("GET", path), 400)["detail"]
+    assert path.split("?")[1].split("=")[0] in detail
+
+
+@pytest.mark.parametrize("body", [
+    {"name": "x"}, {"name": "x", "app": "default", "stores": ["*"], "scopes": ["*"], "abilities": ["nosuch"]},
+    {"name": "x", "app": "default", "stores": ["*"], "scopes": ["*"], "abilities": ["proxy"], "extra": 1},
+    {"name": "x", "app": "default", "stores": ["NOT A HASH"], "scopes": ["*"], "abilities": ["proxy"]},
+    {"name": "x", "stores": ["*"], "scopes": ["*"], "abilities": ["proxy"]},
+    {"name": "x", "app": "default", "stores": ["*"], "scopes": ["*"], "abilities": ["proxy"], "expires_in": -1},
+    [], "text",
+])
+def test_a_malformed_key_request_is_400(ready, body):
+    problem(ready.api("POST", "/v1/keys", body), 400)
+
+
+def test_keys_are_made_listed_rotated_and_revoked(ready):
+    made = ready.api("POST", "/v1/keys", {"name": "k", "app": "default", "stores": [STORE], "scopes": ["*"],
+                                          "abilities": ["proxy"], "expires_in": 3600})
+    assert made.status == 201 and made.json["key"].startswith("lk_")
+    listed = [k for k in ready.api("GET", "/v1/keys").json["data"] if k["id"] == made.json["id"]][0]
+    assert listed["name"] == "k" and listed["stores"] == [STORE] and "key" not in listed
+    assert listed["expires_at"].endswith("Z")
+    rotated = ready.api("POST", f"/v1/keys/{made.json['id']}/rotate")
+    assert rotated.status == 201 and rotated.json["key"] != made.json["key"]
+    assert ready.call(rotated.json["key"], "GET", f"/stores/{STORE}/v2/store").status == 200
+    assert ready.api("DELETE", f"/v1/keys/{rotated.json['id']}").status in (200, 204)
+    assert ready.call(rotated.json["key"], "GET", f"/stores/{STORE}/v2/store").status == 401
+    problem(ready.api("DELETE", "/v1/keys/nosuchkey0"), 404)
+
+
+def test_a_key_never_grants_more_than_it_holds(ready):
+    maker = ready.service_key(stores=[STORE], scopes=["store_v2_orders"], abilities=["keys", "proxy"])
+
+    def ask(**change):
+        body = {"name": "x", "app": "default", "stores": [STORE], "scopes": ["store_v2_orders"], "abilities": ["proxy"]}
+        return ready.api("POST", "/v1/keys", body | change, key=maker)
+    assert ask().status == 201
+    assert ask(scopes=["store_v2_orders_read_only"]).status == 201
+    for change in ({"stores": ["*"]}, {"stores": ["store0002"]}, {"scopes": ["*"]}, {"scopes": ["store_v2_products"]},
+                   {"abilities": ["operator"]}, {"abilities": ["stores:write"]}):
+        problem(ask(**change), 403, "grant_missing")
+
+
+@pytest.mark.parametrize("method,path,body", [
+    ("GET", "/v1/stores", None), ("GET", f"/v1/stores/{STORE}", None), ("POST", "/v1/stores", {}),
+    ("POST", f"/v1/stores/{STORE}/suspend", None), ("DELETE", f"/v1/stores/{STORE}", None), ("GET", "/v1/keys", None),
+    ("POST", "/v1/keys", {}), ("POST", "/v1/tickets/redeem", {"ticket": "x"}),
+])
+def test_every_route_asks_for_a_key_and_an_ability(ready, method, path, body):
+    problem(request(ready.internal, method, path, body), 401, "key_invalid")
+    useless = ready.service_key(stores=[STORE], abilities=["metrics"])
+    problem(ready.api(method, path, body, key=useless), 403, "grant_missing")
+
+
+def test_a_token_is_imported_after_a_real_call(ready):
+    with_token = ready.control("POST", "/tokens", {"client_id": ready.client_id, "store_hash": "store0003"})
+    dry = ready.api("POST", "/v1/stores?dry_run=true", {
+        "store_hash": "store0003", "access_token": with_token["access_token"]})
+    assert dry.status == 200, dry
+    made = ready.api("POST", "/v1/stores", {"store_hash": "store0003", "access_token": with_token["access_token"]})
+    assert made.status in (200, 201) and made.json["state"] == "active" and made.json["source"] == "import"
+    problem(ready.api("POST", "/v1/stores", {"store_hash": "store0003", "access_token": "wrongtoken000000"}), 422)
+    assert ready.store("store0003").json["state"] == "active"
+    assert ready.api("POST", "/v1/stores/store0003/verify").json["state"] == "active"
+
+
+def test_many_are_imported_from_lines(ready):
+    token = ready.control("POST", "/tokens", {"client_id": ready.client_id, "store_hash": "store0002"})["access_token"]
+    lines = "\n".join([json.dumps({"store_hash": "store0002", "access_token": token}),
+                       json.dumps({"store_hash": "store0003", "access_token": "wrongtoken000000"}), "not json", ""])
+    answer = request(ready.internal, "POST", "/v1/stores/import", lines.encode(), {
+        "Authorization": f"Bearer {ready.operator_key}", "Content-Type": "application/x-ndjson"}, timeout=60)
+    assert answer.status == 200, answer
+    results = answer.json["data"]
+    assert [r["line"] for r in results] == [1, 2, 3]
+    assert [r["result"] for r in results] == ["imported", "refused", "refused"]
+    assert token not in answer.text
+
+
+def test_delete_destroys_the_token_and_purge_the_data(ready):
+    assert ready.api("DELETE", "/v1/stores/store0002").status in (200, 204)
+    assert ready.store("store0002").json["state"] == "uninstalled"
+    assert ready.api("DELETE", "/v1/stores/store0002?purge=true").status in (200, 204)
+    gone = ready.store("store0002")
+    assert gone.status == 404 or gone.json["users"] == []
+
+
+def test_a_ticket_is_redeemed_once():
+    with deployment(settings={"APP_URL": "http://127.0.0.1:1/front"}) as running:
+        query = running.callback_query(STORE)
+        answer = request(running.public, "GET", f"/auth/callback?{query}")
+        assert answer.status == 303 and answer.headers["location"].startswith("http://127.0.0.1:1/front?ticket=")
+        token = running.signed_payload(STORE, url="/customers/7", channel_id=3)
+        answer = request(running.public, "GET", f"/auth/load?signed_payload_jwt={token}")
+        assert answer.status == 303, answer
+        ticket = answer.headers["location"].split("ticket=")[1]
+        redeemed = running.api("POST", "/v1/tickets/redeem", {"ticket": ticket})
+        assert redeemed.status == 200, redeemed
+        assert redeemed.json["store_hash"] == STORE and redeemed.json["channel_id"] == 3
+        assert "/customers/7" in json.dumps(redeemed.json)
+        assert running.api("POST", "/v1/tickets/redeem", {"ticket": ticket}).status == 404

@@ -1,0 +1,124 @@
+import Glibc
+
+/// A TCP connection on which a test writes and reads bytes as it pleases; blocking.
+package final class RawConnection {
+  package enum Failure: Error {
+    case notConnected(errno: Int32)
+    case timeout
+  }
+
+  private let descriptor: Int32
+
+  /// Connects; one read may take so many seconds.
+  package init(port: Int, seconds: Int = 10) throws {
+    descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    var time = timeval(tv_sec: seconds, tv_usec: 0)
+    unsafe setsockopt(
+      descriptor, SOL_SOCKET, SO_RCVTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = in_port_t(port).bigEndian
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    let result = unsafe withUnsafePointer(to: &address) { pointer in
+      unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        unsafe connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+      }
+    }
+    guard result == 0 else { throw Failure.notConnected(errno: errno) }
+  }
+
+  deinit { close(descriptor) }
+
+  /// Writes what the peer takes; `false` when it has closed.
+  @discardableResult
+  package func send(_ text: String) -> Bool { send(Array(text.utf8)) }
+
+  @discardableResult
+  package func send(_ bytes: [UInt8]) -> Bool {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let count = unsafe rest.withUnsafeBytes {
+        unsafe Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+      }
+      guard count > 0 else { return false }
+      rest = rest.dropFirst(count)
+    }
+    return true
+  }
+
+  /// The next bytes; empty when the peer has closed.
+  package func receive() throws -> [UInt8] {
+    var buffer = [UInt8](repeating: 0, count: 65536)
+    let count = unsafe buffer.withUnsafeMutableBytes {
+      unsafe recv(descriptor, $0.baseAddress, $0.count, 0)
+    }
+    if count < 0 {
+      if errno == EAGAIN { throw Failure.timeout }
+      return []
+    }
+    return Array(buffer.prefix(count))
+  }
+
+  /// Everything until the peer closes.
+  package func receiveAll() throws -> String {
+    var bytes: [UInt8] = []
+    while true {
+      let part = try receive()
+      if part.isEmpty { return String(decoding: bytes, as: UTF8.self) }
+      bytes += part
+    }
+  }
+
+  /// Bytes until `text` has come, or the peer closes.
+  package func receive(until text: String) throws -> String {
+    var bytes: [UInt8] = []
+    while !String(decoding: bytes, as: UTF8.self).contains(text) {
+      let part = try receive()
+      if part.isEmpty { break }
+      bytes += part
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// Closes our side of the connection with a reset.
+  package func reset() {
+    var option = linger(l_onoff: 1, l_linger: 0)
+    unsafe setsockopt(
+      descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
+    shutdown(descriptor, Int32(SHUT_RDWR))
+  }
+}
+
+/// Runs blocking work on a thread of its own, so that it does not starve Swift's executor.
+package func blocking<Value: Sendable>(
+  _ work: @escaping @Sendable () throws -> Value
+) async throws -> Value {
+  try await withCheckedThrowingContinuation { continuation in
+    let thread = BlockingThread {
+      continuation.resume(with: Result { try work() })
+    }
+    thread.start()
+  }
+}
+
+private final class BlockingThread: Sendable {
+  private let work: @Sendable () -> Void
+
+  init(_ work: @escaping @Sendable () -> Void) {
+    self.work = work
+  }
+
+  func start() {
+    var thread = pthread_t()
+    let argument = unsafe Unmanaged.passRetained(self).toOpaque()
+    let status = unsafe pthread_create(
+      &thread, nil,
+      { argument in
+        guard let argument = unsafe argument else { return nil }
+        unsafe Unmanaged<BlockingThread>.fromOpaque(argument).takeRetainedValue().work()
+        return nil
+      }, argument)
+    precondition(status == 0, "no thread for a test")
+    pthread_detach(thread)
+  }
+}

@@ -1,0 +1,113 @@
+import Base
+import BigCommerce
+import Gateway
+import HTTPTypes
+import Install
+import Logging
+import NIOCore
+import NIOPosix
+import ServiceLifecycle
+import TestSupport
+
+@testable import Web
+
+/// Answers calls as the test says.
+struct StubGateway: GatewayResponding {
+  let answer: @Sendable (GatewayRequest) async -> GatewayResponse
+
+  func respond(to request: GatewayRequest) async -> GatewayResponse { await answer(request) }
+
+  /// Says which target arrived and how long the body was.
+  static let echo = StubGateway { request in
+    var length = 0
+    do {
+      if let body = request.body {
+        for try await buffer in body { length += buffer.readableBytes }
+      }
+    } catch {
+      return .text("broken body", status: 400)
+    }
+    return .text("\(request.method) \(request.target) \(length)")
+  }
+}
+
+extension GatewayResponse {
+  static func text(_ text: String, status: Int = 200) -> GatewayResponse {
+    GatewayResponse(
+      status: status, headers: [.contentType: "text/plain"], body: .bytes(ByteBuffer(string: text)))
+  }
+}
+
+/// Answers every callback with its kind.
+struct StubCallbacks: CallbackHandling {
+  var answer: CallbackAnswer = .page(
+    MerchantPage(status: 200, kind: .connected(missingScopes: []), store: StoreHash("abc")))
+
+  func install(_ request: CallbackRequest) async -> CallbackAnswer { answer }
+  func load(_ request: CallbackRequest) async -> CallbackAnswer { answer }
+  func uninstall(_ request: CallbackRequest) async -> CallbackAnswer { .acknowledged }
+  func removeUser(_ request: CallbackRequest) async -> CallbackAnswer { .acknowledged }
+}
+
+/// Both listeners on free ports, for one test.
+struct ListenerFixture {
+  var limits = GuardLimits()
+  var gateway = StubGateway.echo
+  var callbacks = StubCallbacks()
+  var routes: [APIRoute] = []
+
+  struct Running: Sendable {
+    let publicPort: Int
+    let internalPort: Int
+    let draining: Draining
+    let group: ServiceGroup
+  }
+
+  func run(_ test: @escaping @Sendable (Running) async throws -> Void) async throws {
+    let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    let draining = Draining()
+    let environment = ListenerEnvironment(
+      loops: MultiThreadedEventLoopGroup.singleton, draining: draining,
+      requestIDs: RequestIDSource(seed: 1), logger: logger)
+    let ports = AsyncStream.makeStream(of: (String, Int).self)
+    let place = ListenerSettings(host: "127.0.0.1", port: 0, tls: nil, limits: limits)
+    let site = PublicSettings(
+      installLinks: [.default: "https://login.bigcommerce.com/app/x/install"],
+      aliases: ["/api/auth": .install],
+      frameAncestors: ["https://*.mybigcommerce.com"], brand: Brand(name: "Test & app"),
+      trustedProxies: [])
+    let services: [any Service] = [
+      try Listeners.publicListener(
+        place, site, callbacks: callbacks, isReady: { true }, in: environment
+      ) { ports.continuation.yield(("public", $0)) },
+      try Listeners.internalListener(
+        place, gateway: gateway, api: APIRoutes(routes),
+        authenticate: { headers in
+          headers[.authorization] == "Bearer good"
+            ? .success(
+              APICaller(
+                keyID: "k",
+                grant: Grant(
+                  app: nil, stores: .all, scopes: .all, abilities: Abilities([.operator]))))
+            : .failure(
+              Problem(status: 401, code: "key_invalid", title: "Key not valid", detail: "No key."))
+        }, readiness: { nil }, in: environment
+      ) { ports.continuation.yield(("internal", $0)) },
+    ]
+    let group = ServiceGroup(services: services, logger: logger)
+    try await withThrowingTaskGroup(of: Void.self) { tasks in
+      tasks.addTask { try await group.run() }
+      var found: [String: Int] = [:]
+      for await (name, port) in ports.stream {
+        found[name] = port
+        if found.count == 2 { break }
+      }
+      try await test(
+        Running(
+          publicPort: found["public"] ?? 0, internalPort: found["internal"] ?? 0,
+          draining: draining, group: group))
+      await group.triggerGracefulShutdown()
+      try await tasks.waitForAll()
+    }
+  }
+}
