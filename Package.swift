@@ -46,6 +46,7 @@ let hummingbirdTLS = Target.Dependency.product(name: "HummingbirdTLS", package: 
 let mustache = Target.Dependency.product(name: "Mustache", package: "swift-mustache")
 let configuration = Target.Dependency.product(
   name: "Configuration", package: "swift-configuration")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let arguments = Target.Dependency.product(
   name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -86,6 +87,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
     .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   // Lowest first: a target imports only what stands above it.
@@ -156,7 +158,7 @@ let package = Package(
       [
         "Web", "Install", "Gateway", "Events", "Upstream", "Storage", "Vault", "BigCommerce",
         "Postgres",
-        "PrivatePostgres", "Curl", "Reactor", "Linux", "Base", configuration, hummingbird,
+        "PrivatePostgres", "Curl", "Reactor", "Linux", "Base", configuration, yams, hummingbird,
         lifecycle,
         logging, nioCore, nioPosix, nioSSL, httpTypes,
       ]),

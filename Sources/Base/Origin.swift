@@ -26,6 +26,17 @@ package struct Origin: Hashable, Sendable, CustomStringConvertible {
     if scheme == .http && !isLoopback { return nil }
   }
 
+  /// The origin of a host that stands in our source, on the usual port.
+  package static func https(_ host: StaticString) -> Origin {
+    Origin(scheme: .https, host: host.description, port: 443)
+  }
+
+  private init(scheme: Scheme, host: String, port: Int) {
+    self.scheme = scheme
+    self.host = host
+    self.port = port
+  }
+
   /// Whether the host can only be this machine: `localhost`, `127.0.0.0/8` or `::1`.
   package var isLoopback: Bool {
     host == "localhost" || host == "::1"

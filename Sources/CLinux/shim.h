@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -39,6 +40,12 @@ static inline void clinux_become_quiet_thread(const char *name) {
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, NULL);
   prctl(PR_SET_NAME, name, 0, 0, 0);
+}
+
+/// Columns of the terminal behind a descriptor, 0 when it is none. Swift cannot call the variadic `ioctl`.
+static inline int clinux_terminal_columns(int descriptor) {
+  struct winsize size;
+  return ioctl(descriptor, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
 #endif
