@@ -1,0 +1,138 @@
+import Base
+package import Postgres
+package import Vault
+
+/// How much a key seals.
+package struct KeyUse: Hashable, Sendable {
+  package let keyID: String
+  /// Access tokens of installations.
+  package let tokens: Int
+  /// Whether the keyring has the key.
+  package let isLoaded: Bool
+  /// Whether new things are sealed with it.
+  package let isSealing: Bool
+}
+
+/// Why the service must not start with this keyring.
+///
+/// Nothing in the database was changed.
+package enum KeyringMismatch: Error, Equatable {
+  case database(PostgresError)
+  /// Tokens are sealed with keys that the setting does not name.
+  case missingKeys([String])
+  /// The setting names keys that are not those of that name that sealed before.
+  case wrongKeys([String])
+}
+
+/// Which keys the database needs, and whether the keyring has them.
+package struct VaultInventory: Sendable {
+  private let database: Database
+  private let keyring: Keyring
+
+  package init(database: Database, keyring: Keyring) {
+    self.database = database
+    self.keyring = keyring
+  }
+
+  /// What each key seals, in the order of their IDs; loaded keys that seal nothing are there too.
+  package func status() async throws(PostgresError) -> [KeyUse] {
+    let found = try await database.query(
+      Statement(
+        """
+        SELECT token_key_id, count(*) AS tokens FROM installations
+        WHERE token_key_id IS NOT NULL GROUP BY token_key_id
+        """))
+    var counts: [String: Int] = [:]
+    for id in keyring.keyIDs { counts[id.text] = 0 }
+    for row in found.rows {
+      counts[try row.decode("token_key_id", as: String.self)] = try row.decode("tokens")
+    }
+    return counts.sorted { $0.key < $1.key }.map { id, tokens in
+      KeyUse(
+        keyID: id, tokens: tokens, isLoaded: KeyID(id).map(keyring.holds) ?? false,
+        isSealing: id == keyring.sealingKeyID.text)
+    }
+  }
+
+  /// Refuses a keyring that lacks a key in use, or holds another key under its name.
+  ///
+  /// Only when everything is in order, canaries of keys that have none yet are stored.
+  package func check() async throws(KeyringMismatch) {
+    let uses: [KeyUse]
+    let canaries: [String: [UInt8]]
+    do throws(PostgresError) {
+      uses = try await status()
+      canaries = try await self.canaries()
+    } catch { throw .database(error) }
+    let missing = uses.filter { $0.tokens > 0 && !$0.isLoaded }.map(\.keyID)
+    guard missing.isEmpty else { throw .missingKeys(missing) }
+    var wrong: [String] = []
+    for use in uses where use.isLoaded {
+      if let canary = canaries[use.keyID] {
+        if !opens(canary) { wrong.append(use.keyID) }
+      } else if use.tokens > 0 {
+        // Sealed with, yet without a canary: a restored or repaired database. One token tells as much.
+        do throws(PostgresError) {
+          if try await !opensToken(of: use.keyID) { wrong.append(use.keyID) }
+        } catch { throw .database(error) }
+      }
+    }
+    guard wrong.isEmpty else { throw .wrongKeys(wrong) }
+    do throws(PostgresError) {
+      for id in keyring.keyIDs where canaries[id.text] == nil { try await plant(id) }
+    } catch { throw .database(error) }
+  }
+
+  private func canaries() async throws(PostgresError) -> [String: [UInt8]] {
+    let found = try await database.query(Statement("SELECT key_id, sealed FROM keyring_canaries"))
+    var canaries: [String: [UInt8]] = [:]
+    for row in found.rows {
+      canaries[try row.decode("key_id", as: String.self)] = try row.decode("sealed")
+    }
+    return canaries
+  }
+
+  private func opens(_ canary: [UInt8]) -> Bool {
+    do throws(VaultError) {
+      try Canary.verify(Sealed(bytes: canary), with: keyring)
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  private func opensToken(of keyID: String) async throws(PostgresError) -> Bool {
+    let found = try await database.query(
+      Statement(
+        """
+        SELECT app_id, store_hash, generation, sealed_token FROM installations
+        WHERE token_key_id = $1 LIMIT 1
+        """, [keyID]))
+    guard let row = found.rows.first else { return true }
+    let place = SealedPlace(
+      .accessToken, of: try row.installation(), generation: Generation(try row.decode("generation"))
+    )
+    let bytes = try row.decode("sealed_token", as: [UInt8].self)
+    do throws(VaultError) {
+      _ = try keyring.open(Sealed(bytes: bytes), for: place)
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  private func plant(_ id: KeyID) async throws(PostgresError) {
+    let sealed: Sealed
+    do throws(VaultError) {
+      sealed = try Canary.make(id, with: keyring)
+    } catch {
+      return
+    }
+    _ = try await database.query(
+      Statement(
+        """
+        INSERT INTO keyring_canaries (key_id, sealed) VALUES ($1, $2)
+        ON CONFLICT ON CONSTRAINT keyring_canaries_pkey DO NOTHING
+        """, [id.text, sealed.bytes]))
+  }
+}
