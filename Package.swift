@@ -215,7 +215,7 @@ let package = Package(
       "Install",
       [
         "Storage", "Postgres", "Curl", "Reactor", "BigCommerce", "Vault", "Upstream", "Linux",
-        "Base", nioCore, nioPosix, httpTypes, logging,
+        "Base", nioCore, nioPosix, nioHTTP1, httpTypes, logging, crypto,
       ]),
     tests(
       "Gateway",
