@@ -240,8 +240,8 @@ let package = Package(
     tests(
       "Sandbox",
       [
-        "Base", "BigCommerce", "Curl", "Reactor", crypto, nioCore, nioPosix, nioHTTP1, httpTypes,
-        logging, lifecycle,
+        "Base", "BigCommerce", "Curl", "Reactor", crypto, nioCore, nioPosix, nioHTTP1, nioSSL,
+        httpTypes, logging, lifecycle,
       ]),
   ],
   swiftLanguageModes: [.v6]

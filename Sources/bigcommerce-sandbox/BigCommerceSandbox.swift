@@ -1,5 +1,6 @@
 import ArgumentParser
 import Base
+import Foundation
 import Logging
 import Sandbox
 import ServiceLifecycle
@@ -49,8 +50,13 @@ struct BigCommerceSandbox: AsyncParsableCommand {
     } catch let problem as SandboxConfigurationError {
       throw ValidationError(problem.text)
     }
-    print("sandbox: \(server.origin)  (login host and API host)")
-    print("panel:   \(server.controlOrigin)  (control panel; /control for scripts)")
+    // Not `print`: a script that starts the sandbox waits for these lines, and a pipe is buffered.
+    let lines = """
+      sandbox: \(server.origin)  (login host and API host)
+      panel:   \(server.controlOrigin)  (control panel; /control for scripts)
+
+      """
+    try FileHandle.standardOutput.write(contentsOf: Data(lines.utf8))
     let group = ServiceGroup(
       services: [server], gracefulShutdownSignals: [.sigterm, .sigint],
       logger: Logger(label: "sandbox"))

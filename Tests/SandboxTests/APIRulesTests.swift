@@ -46,6 +46,19 @@ import Testing
     }
   }
 
+  @Test(arguments: [
+    "/v3/c%61talog/products", "/v3//catalog/products", "/v3/catalog/products/",
+    "/v3/catalog/products.json",
+  ])
+  func `no way of writing a path gets round its scope`(_ path: String) async throws {
+    try await withSandbox { client in
+      let reader = try await client.authorised(scopes: ["store_v2_products_read_only"])
+      #expect(try await reader.get("/stores/demo1234" + path).status == 200)
+      let other = try await client.authorised(scopes: ["store_v2_orders"])
+      #expect(try await other.get("/stores/demo1234" + path).status == 403)
+    }
+  }
+
   @Test func `unknown paths, methods and bodies have their statuses`() async throws {
     try await withSandbox { client in
       let app = try await client.authorised()

@@ -22,30 +22,12 @@ import Testing
       return
     }
     try await withSandbox { client in
-      let result = try await Self.run([
+      let result = try await ProgramRun.of([
         "python3", Self.repository.appending(path: "scripts/check-sandbox-shapes.py").path,
         client.sandbox.origin, Self.folder.path,
       ])
       #expect(result.status == 0, "\(result.output)")
       #expect(result.output.contains(" calls, 0 differ"))
     }
-  }
-
-  /// Runs a program to its end; what it printed and its exit code.
-  private static func run(_ command: [String]) async throws -> (output: String, status: Int32) {
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = command
-    let pipe = Pipe()
-    process.standardOutput = pipe
-    process.standardError = pipe
-    try process.run()
-    let output = await withCheckedContinuation { continuation in
-      DispatchQueue.global().async {
-        continuation.resume(returning: pipe.fileHandleForReading.readDataToEndOfFile())
-      }
-    }
-    process.waitUntilExit()
-    return (String(decoding: output, as: UTF8.self), process.terminationStatus)
   }
 }

@@ -78,7 +78,7 @@ struct APIHost: Sendable {
     let isRead = request.method == .GET || request.method == .HEAD
     let isCacheable = isRead && !request.headers.contains(name: "if-modified-since")
     let answer = try store.withData { data throws(APIFailure) -> APIAnswer in
-      let key = isCacheable ? access.clientID + " " + request.target : ""
+      let key = isCacheable ? AnswerCache.key(request, clientID: access.clientID) : ""
       if isCacheable, let known = data.answers[key] { return known }
       let call = APICall(
         request: request, version: target.version, store: store.hash, clientID: access.clientID,
@@ -103,7 +103,7 @@ struct APIHost: Sendable {
 struct APITarget: Sendable {
   let store: Substring
   let version: APIVersion
-  /// From the version on, as it arrived.
+  /// From the version on, as far as the segments differ from what arrived: decoded.
   let path: Substring
   /// From the version on, decoded only where an escape stands; a `.json` suffix is dropped.
   let segments: [Substring]
@@ -112,7 +112,6 @@ struct APITarget: Sendable {
     var segments = request.path.split(separator: "/")
     guard segments.count >= 3, segments[0] == "stores" else { return nil }
     store = segments[1]
-    path = segments[1].base[segments[1].endIndex...].prefix { $0 != "?" }
     segments.removeFirst(2)
     if let last = segments.last, last.hasSuffix(".json") {
       segments[segments.count - 1] = last.dropLast(".json".count)
@@ -126,5 +125,9 @@ struct APITarget: Sendable {
     default: return nil
     }
     self.segments = segments
+    // The scope is looked up for the path that is answered, however it was written.
+    let arrived = request.path.dropFirst("/stores/".count + store.utf8.count)
+    let isPlain = !arrived.utf8.contains(UInt8(ascii: "%")) && arrived.firstRange(of: "//") == nil
+    path = isPlain ? arrived : ("/" + segments.joined(separator: "/"))[...]
   }
 }

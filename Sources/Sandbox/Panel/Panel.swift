@@ -44,7 +44,7 @@ struct Panel: Sendable {
     return pages.render(
       "stores",
       [
-        "q": query["q"] ?? "", "total": stores.count,
+        "q": query["q"] ?? "", "total": stores.count == 1 ? "1 store" : "\(stores.count) stores",
         "stores": shown.map { store in
           let installed = apps.filter {
             Merchant(platform: platform, app: $0, store: store).grant != nil

@@ -1,5 +1,6 @@
 import Base
 import BigCommerce
+import DequeModule
 import OrderedCollections
 
 /// Apps, one-time codes and tokens: what BigCommerce's login host keeps.
@@ -7,9 +8,13 @@ struct Accounts {
   /// Codes that wait to be exchanged; the oldest go when a test makes more.
   static let codeLimit = 20_000
 
+  private static let strayLimit = 1000
+
   private(set) var apps: [AppRegistration]
   private var codes: OrderedDictionary<String, GrantCode> = [:]
   private var accessByToken: [String: Access] = [:]
+  /// Tokens that belong to no store, oldest first; only the newest are remembered.
+  private var strayTokens: Deque<String> = []
   private var tokenByInstallation: OrderedDictionary<InstalledApp, String> = [:]
 
   init(apps: [AppRegistration]) {
@@ -58,6 +63,11 @@ struct Accounts {
     if let installed = access.installed {
       revoke(installed)
       tokenByInstallation[installed] = token
+    } else {
+      if strayTokens.count >= Accounts.strayLimit, let oldest = strayTokens.popFirst() {
+        accessByToken[oldest] = nil
+      }
+      strayTokens.append(token)
     }
     accessByToken[token] = access
   }

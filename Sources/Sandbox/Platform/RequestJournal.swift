@@ -14,7 +14,9 @@ final class RequestJournal: Sendable {
     let method: HTTPMethod
     let target: String
     let headers: HTTPHeaders
+    /// The first 16 KiB.
     let body: ByteBuffer
+    let bodyLength: Int
     /// The app and store that the token belongs to, whatever the path says.
     let clientID: String?
     let tokenStore: String?
@@ -44,6 +46,7 @@ final class RequestJournal: Sendable {
     tokenStore: String?, at now: Timestamp
   ) {
     var body = request.body
+    let length = body.readableBytes
     let kept =
       body.readableBytes <= RequestJournal.bodyLimit
       ? body : ByteBuffer(bytes: body.readBytes(length: RequestJournal.bodyLimit) ?? [])
@@ -55,7 +58,8 @@ final class RequestJournal: Sendable {
       state.entries.append(
         Entry(
           number: state.total, host: host, method: request.method, target: request.target,
-          headers: request.headers, body: kept, clientID: clientID, tokenStore: tokenStore,
+          headers: request.headers, body: kept, bodyLength: length, clientID: clientID,
+          tokenStore: tokenStore,
           at: now, status: status))
     }
   }
@@ -121,6 +125,8 @@ extension RequestJournal.Entry {
       "method": .string(method.rawValue), "target": .string(target),
       "headers": .array(headers.map { .array([.string($0.name), .string($0.value)]) }),
       "body": .string(String(decoding: body.readableBytesView, as: UTF8.self)),
+      "body_base64": .string(Base64.encode(Array(body.readableBytesView))),
+      "body_length": .integer(bodyLength),
       "client_id": clientID.map { .string($0) } ?? .null,
       "token_store": tokenStore.map { .string($0) } ?? .null,
       "at": .string(at.description), "status": .integer(status),

@@ -1,7 +1,5 @@
 import Base
-#if canImport(Glibc)
-  import Glibc
-#endif
+import Foundation
 
 /// Why the sandbox cannot start as configured.
 package struct SandboxConfigurationError: Error, Equatable {
@@ -59,7 +57,7 @@ extension SandboxConfiguration {
   package static func apps(inFile path: String) throws(SandboxConfigurationError)
     -> [AppRegistration]
   {
-    guard let bytes = contents(of: path) else {
+    guard let bytes = FileManager.default.contents(atPath: path) else {
       throw SandboxConfigurationError(text: "\(path) cannot be read")
     }
     let document: JSONValue
@@ -87,20 +85,7 @@ extension SandboxConfiguration {
   }
 
   private static func environment(_ name: String) -> String? {
-    guard let value = unsafe getenv(name) else { return nil }
-    let text = unsafe String(cString: value)
-    return text.isEmpty ? nil : text
-  }
-
-  private static func contents(of path: String) -> [UInt8]? {
-    guard let file = unsafe fopen(path, "r") else { return nil }
-    defer { unsafe fclose(file) }
-    var bytes: [UInt8] = []
-    var block = [UInt8](repeating: 0, count: 65536)
-    while true {
-      let count = unsafe fread(&block, 1, block.count, file)
-      guard count > 0 else { return bytes }
-      bytes.append(contentsOf: block[..<count])
-    }
+    guard let text = ProcessInfo.processInfo.environment[name], !text.isEmpty else { return nil }
+    return text
   }
 }

@@ -39,6 +39,7 @@ final class FaultList: Sendable {
   func add(_ order: JSONValue) throws(ControlError) -> JSONValue {
     let result: Result<JSONValue, ControlError> = state.withLock { state in
       do throws(ControlError) {
+        guard state.faults.count < 1000 else { throw .invalid("1000 faults are in force already") }
         let fault = try Fault(id: state.nextID, order: order)
         state.nextID += 1
         state.faults.append(fault)
