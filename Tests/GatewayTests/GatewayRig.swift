@@ -1,0 +1,145 @@
+import Base
+import BigCommerce
+import Curl
+import Gateway
+import HTTPTypes
+import Logging
+import NIOCore
+import Postgres
+import Reactor
+import Storage
+import TestSupport
+import Testing
+import Upstream
+import Vault
+
+extension Logger {
+  /// For tests that provoke errors.
+  static let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+}
+
+extension MonotonicClock {
+  /// Time does not pass, so that nothing gets stale while a test waits for its turn.
+  fileprivate static let standing = MonotonicClock(
+    now: { .zero }, sleep: { _ throws(CancellationError) in await Task.yield() })
+}
+
+/// The whole gateway on a real server that plays BigCommerce; stores and keys come from memory.
+struct GatewayRig: Sendable {
+  let gateway: StoreGateway
+  let directory: StoreDirectory
+  let settings: GatewaySettings
+  let client: CurlClient
+  let key: TestKey
+  let server: MisbehavingServer
+
+  /// Knows the stores `abc` and `xyz` with the tokens `token-abc` and `token-xyz`, all scopes granted.
+  private struct Source: StoreChangeSource {
+    let keyring: Keyring
+    let key: TestKey
+
+    func changes(after position: Int64) async throws(PostgresError) -> StoreChanges {
+      var installations: [InstallationRecord] = []
+      for store in ["abc", "xyz"].compactMap({ StoreHash($0) }) {
+        let id = InstallationID(app: .default, store: store)
+        let place = SealedPlace(.accessToken, of: id, generation: Generation(1))
+        let sealed = try? keyring.seal(Secret(Array("token-\(store)".utf8)), for: place)
+        installations.append(
+          InstallationRecord(
+            installation: id, state: .active, generation: Generation(1), sealedToken: sealed?.bytes,
+            scopes: Scopes(["store_v2_products", "store_v2_orders"]), changeNumber: 1))
+      }
+      return StoreChanges(
+        position: 1, replacesAll: false, installations: installations, keys: [key.record])
+    }
+
+    func auditUnreadable(_ records: [InstallationRecord]) async throws(PostgresError) {}
+  }
+
+  static func run<T: Sendable>(
+    adjust: (inout CurlSettings, inout GatewaySettings) -> Void = { _, _ in },
+    script: @escaping MisbehavingServer.Script,
+    _ body: @escaping @Sendable (GatewayRig) async throws -> T
+  ) async throws -> T {
+    var curl = CurlSettings()
+    var settings = GatewaySettings(apps: [.default], userAgent: "Latchkey/test")
+    adjust(&curl, &settings)
+    let (curlSettings, gatewaySettings) = (curl, settings)
+    let keyring = try Keyring(parsing: Keyring.makeEntry(try #require(KeyID("k1"))))
+    let key = TestKey(
+      Grant(app: .default, stores: .all, scopes: .all, abilities: Abilities([.operator])))
+    return try await MisbehavingServer.run(script: script) { server in
+      let client = try CurlClient(reactor: TestCluster.reactor, settings: curlSettings)
+      let directory = StoreDirectory(
+        source: Source(keyring: keyring, key: key), keyring: keyring, clock: .standing,
+        logger: .silent)
+      try await directory.refreshNow()
+      let origin = try #require(Origin("http://127.0.0.1:\(server.port)"))
+      let rig = GatewayRig(
+        gateway: StoreGateway(
+          directory: directory,
+          upstream: Upstream(client: client, origin: origin, suspicions: Suspicions()),
+          settings: gatewaySettings, logger: .silent),
+        directory: directory, settings: gatewaySettings, client: client, key: key, server: server)
+      let result: Result<T, any Error>
+      do { result = .success(try await body(rig)) } catch { result = .failure(error) }
+      await client.shutdown()
+      return try result.get()
+    }
+  }
+
+  /// The same gateway before another server.
+  func with(origin: Origin) -> GatewayRig {
+    let upstream = Upstream(client: client, origin: origin, suspicions: Suspicions())
+    let gateway = StoreGateway(
+      directory: directory, upstream: upstream, settings: settings, logger: .silent)
+    return GatewayRig(
+      gateway: gateway, directory: directory, settings: settings, client: client, key: key,
+      server: server)
+  }
+
+  func send(
+    _ method: HTTPRequest.Method = .get, _ target: String, headers: [(String, String)] = [],
+    length: Int? = 0,
+    body: GatewayRequest.Body? = nil
+  ) async throws -> GatewayResponse {
+    let fields = try Named.fields([("X-Auth-Token", key.text)] + headers)
+    return await gateway.respond(
+      to: GatewayRequest(
+        method: method, target: target, headers: fields, contentLength: length, body: body,
+        requestID: try Named.requestID("req-7"), loop: TestCluster.reactor.next(),
+        clientAddress: "127.0.0.1"))
+  }
+}
+
+extension GatewayResponse {
+  /// The whole body.
+  var bytes: ByteBuffer {
+    get async throws {
+      switch body {
+      case .bytes(let bytes): return bytes
+      case .stream(_, let stream):
+        var whole = ByteBuffer()
+        for try await chunk in stream { whole.writeImmutableBuffer(chunk) }
+        return whole
+      }
+    }
+  }
+
+  /// Status, code and outcome of a problem of the gateway's own.
+  var summary: String {
+    get async throws {
+      let json = try JSONScanner.parse(try await bytes.readableBytesView)
+      let outcome = json["outcome"]?.string.map { " \($0)" } ?? ""
+      return "\(status) \(json["code"]?.string ?? "-")\(outcome)"
+    }
+  }
+}
+
+/// A request body made of pieces, one after the other; it may fail at its end.
+func pieces(_ pieces: [ByteBuffer], thenThrow error: (any Error)? = nil) -> GatewayRequest.Body {
+  AsyncThrowingStream { continuation in
+    for piece in pieces { continuation.yield(piece) }
+    continuation.finish(throwing: error)
+  }
+}
