@@ -114,7 +114,6 @@ def known_members(schema):
     if not schema:
         return None
     names = set(schema.get("properties", {}))
-    isOpen = "properties" not in schema and not any(k in schema for k in ("allOf", "anyOf"))
     for key in ("allOf", "anyOf"):
         for part in schema.get(key, []):
             if part.get("type") == "null":
@@ -123,7 +122,7 @@ def known_members(schema):
             if more is None:
                 return None
             names |= more
-    return None if isOpen else names
+    return names if {"properties", "allOf", "anyOf"} & set(schema) else None
 
 
 def parts(schema):
@@ -144,14 +143,11 @@ def unknown_members(value, schema, path="$"):
                 continue
             candidates = [p["properties"][key] for p in parts(schema) if key in p.get("properties", {})]
             if candidates:
-                merged = candidates[0] if len(candidates) == 1 else {"anyOf": candidates}
-                yield from unknown_members(member, merged, f"{path}.{key}")
+                yield from unknown_members(member, {"anyOf": candidates}, f"{path}.{key}")
     elif isinstance(value, list):
         items = [p["items"] for p in parts(schema) if "items" in p]
-        if items and value:
-            merged = items[0] if len(items) == 1 else {"anyOf": items}
-            for index, member in enumerate(value[:3]):
-                yield from unknown_members(member, merged, f"{path}[{index}]")
+        for index, member in enumerate(value[:3] if items else []):
+            yield from unknown_members(member, {"anyOf": items}, f"{path}[{index}]")
 
 
 class Sandbox:
@@ -164,11 +160,8 @@ class Sandbox:
         self.calls = 0
         app = {
             "client_id": "shapes", "client_secret": "shapes", "origin": "http://127.0.0.1:1",
-            "scopes": [
-                "store_v2_products", "store_v2_orders", "store_v2_customers",
-                "store_v2_information", "store_cart", "store_inventory",
-                "store_channel_settings_read_only",
-            ],
+            "scopes": "store_v2_products store_v2_orders store_v2_customers store_v2_information "
+                      "store_cart store_inventory store_channel_settings_read_only",
         }
         self.control("apps", app)
         self.store = f"shapes{int(time.time())}"
