@@ -56,6 +56,11 @@ package struct Scopes: Hashable, Sendable {
 
   package func covers(_ name: String) -> Bool { covers(Scopes([name])) }
 
+  /// The names that grant `name`: itself, and the documented modify scopes that imply it.
+  package static func names(granting name: String) -> [String] {
+    [name] + ScopeCatalog.names.filter { $0 != name && Scopes([$0]).covers(name) }
+  }
+
   /// What of `required` is neither here nor implied; empty when there is no drift.
   package func missing(of required: Scopes) -> Scopes {
     Scopes(required.names.filter { !covers($0) })

@@ -1,15 +1,15 @@
 import Base
-import HTTPTypes
+package import HTTPTypes
 import Upstream
-import Vault
+package import Vault
 
 /// Reads the service key that a request carries.
-enum CallerKey {
+package enum CallerKey {
   /// The key's parts from `Authorization: Bearer` or `X-Auth-Token`.
   ///
   /// `nil` when there is none, when one is malformed or given twice, and when both are there and differ: then
   /// nobody can say who is calling.
-  static func read(_ fields: HTTPFields) -> (id: String, digest: KeyDigest)? {
+  package static func read(_ fields: HTTPFields) -> (id: String, digest: KeyDigest)? {
     let bearers = fields[values: .authorization]
     let tokens = fields[values: .authToken]
     guard bearers.count <= 1, tokens.count <= 1 else { return nil }

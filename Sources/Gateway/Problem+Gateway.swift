@@ -113,7 +113,7 @@ extension Problem {
       "The body was cut off or had another length than announced; BigCommerce got no complete request."
   )
 
-  static let databaseUnavailable = Problem(
+  package static let databaseUnavailable = Problem(
     status: 503, code: "database_unavailable", title: "Keys and stores cannot be checked",
     detail:
       "This replica has not reached its database for some seconds. Try again, or another replica.",

@@ -1,5 +1,7 @@
 package import Base
 import BigCommerce
+import Postgres
+import Storage
 
 extension Problem {
   /// 400 with a text that says what to change.
@@ -34,5 +36,22 @@ extension Problem {
   static func unknown(_ what: String) -> Problem {
     Problem(
       status: 404, code: "not_found", title: "Not found", detail: "There is no such \(what).")
+  }
+
+  /// 503: PostgreSQL cannot be used now.
+  static func database(_ error: PostgresError) -> Problem {
+    switch error {
+    case .unknownOutcome:
+      Problem(
+        status: 503, code: "database_unavailable", title: "Database unavailable",
+        detail:
+          "The database was lost while it was storing this. It may have been done: look before you repeat it.",
+        fields: [.init("outcome", "unknown")], retryAfter: 2)
+    default:
+      Problem(
+        status: 503, code: "database_unavailable", title: "Database unavailable",
+        detail: "The database cannot be used right now. Nothing was changed; try again.",
+        fields: [.init("outcome", "not_done")], retryAfter: 2)
+    }
   }
 }

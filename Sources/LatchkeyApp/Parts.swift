@@ -1,0 +1,94 @@
+import Base
+import BigCommerce
+import Curl
+import Gateway
+import Install
+import Logging
+import Postgres
+import ServiceLifecycle
+import Storage
+import Upstream
+import Vault
+
+/// The parts below the listeners, made from the settings.
+struct Parts: Sendable {
+  let directory: StoreDirectory
+  let watch: RevocationWatch
+  let gateway: StoreGateway
+  let callbacks: Callbacks
+  /// In the order of their start; they end in the reverse order, after the listeners.
+  let services: [any Service]
+
+  init(
+    settings: Settings, session: DatabaseSession, client: CurlClient, logger: Logger
+  ) throws {
+    let database = session.database
+    let suspicions = Suspicions()
+    directory = StoreDirectory(
+      source: StoreSnapshot(database: database), keyring: session.keyring, logger: logger)
+    watch = RevocationWatch(
+      revocations: Revocations(database: database), suspicions: suspicions, directory: directory,
+      client: client, origin: settings.platform.api, keyring: session.keyring, logger: logger)
+    gateway = StoreGateway(
+      directory: directory,
+      upstream: Upstream(client: client, origin: settings.platform.api, suspicions: suspicions),
+      settings: GatewaySettings(
+        apps: settings.core.apps.map(\.name), userAgent: "Latchkey/\(Server.version)"),
+      logger: logger)
+    let spool =
+      try settings.spools
+      ? Spool(
+        directory: settings.core.dataDirectory + "/spool", keyring: session.keyring, logger: logger)
+      : nil
+    callbacks = Callbacks(
+      settings: settings.callbacks, database: database, keyring: session.keyring,
+      login: CurlLoginHost(client: client, origin: settings.platform.login), spool: spool,
+      logger: logger)
+    var services: [any Service] = [
+      directory, watch,
+      Sweeper(
+        database: database, uninstalledDays: settings.retention.uninstalled, logger: logger),
+    ]
+    if let spool {
+      services.append(
+        SpoolReplay(spool: spool, database: database, keyring: session.keyring, logger: logger))
+    }
+    services.append(InstallDrain(callbacks: callbacks))
+    self.services = services
+  }
+}
+
+/// Keeps what installs need alive until the last one has ended.
+private struct InstallDrain: Service {
+  let callbacks: Callbacks
+
+  func run() async throws {
+    try await gracefulShutdown()
+    await callbacks.drain()
+  }
+}
+
+extension Settings {
+  var callbacks: CallbackSettings {
+    let apps = core.apps.map { app in
+      CallbackApp(
+        name: app.name, clientID: app.clientID,
+        clientSecrets: [app.clientSecret] + [app.clientSecretOld].compactMap { $0 },
+        requiredScopes: Scopes(app.scopes), installPaths: installPaths(of: app.name))
+    }
+    return CallbackSettings(
+      apps: apps, appOrigin: appOrigin.text, appURL: appURL?.description,
+      loginOrigin: platform.login)
+  }
+
+  /// The raw paths on which an app's auth callback may arrive.
+  private func installPaths(of app: AppName) -> Set<String> {
+    var paths: Set<String> = ["/apps/\(app)/auth/callback", "/apps/\(app)/auth"]
+    if app == .default {
+      for path in CallbackPath.builtIn + callbackPaths where path.kind == .install {
+        paths.insert(path.path)
+      }
+    }
+    return paths
+  }
+}

@@ -1,0 +1,81 @@
+import Base
+import BigCommerce
+import Curl
+import Gateway
+import Install
+import Linux
+package import Logging
+import NIOCore
+import NIOPosix
+import Postgres
+import ServiceLifecycle
+import Storage
+import Upstream
+import Vault
+import Web
+
+/// `latchkey serve`: the parts meet, run, and end in order.
+package enum Server {
+  package static let version = "0.1.0"
+
+  /// Serves until SIGTERM or SIGINT, then drains.
+  ///
+  /// Throws before a port opens when something cannot work: a ``StartProblem``, or the error of a part.
+  package static func run(_ settings: Settings, logger: Logger) async throws {
+    ProcessHardening.apply()
+    try await DatabaseSession.with(
+      settings.core, logger: logger, threads: System.coreCount
+    ) { session in
+      try await StartChecks(session: session, settings: settings, logger: logger).run()
+      let client = try CurlClient(reactor: session.reactor, settings: settings.platform.curl)
+      do {
+        try await serve(settings, session, client, logger)
+      } catch {
+        await client.shutdown()
+        throw error
+      }
+      await client.shutdown()
+    }
+  }
+
+  private static func serve(
+    _ settings: Settings, _ session: DatabaseSession, _ client: CurlClient, _ logger: Logger
+  ) async throws {
+    let parts = try Parts(settings: settings, session: session, client: client, logger: logger)
+    // The snapshot is complete before anybody can ask.
+    try await parts.directory.refreshNow()
+    let draining = Draining()
+    let listeners = try Wiring(
+      settings: settings, session: session, client: client, parts: parts, draining: draining,
+      logger: logger
+    ).listeners()
+    let group = ServiceGroup(
+      configuration: .init(
+        services: (parts.services + listeners).map { .init(service: $0) }, logger: logger))
+    try await withThrowingTaskGroup(of: Void.self) { tasks in
+      tasks.addTask { try await group.run() }
+      tasks.addTask {
+        await Shutdown(delay: settings.drainDelay, draining: draining, logger: logger).wait()
+        await group.triggerGracefulShutdown()
+      }
+      // The group ends by the signal, or because a part failed; either ends the wait for signals.
+      try await tasks.next()
+      if !draining.isDraining { tasks.cancelAll() }
+      try await tasks.waitForAll()
+    }
+    logger.notice("stopped")
+  }
+}
+
+/// What the machine offers.
+enum System {
+  static var coreCount: Int { max(1, NIOCore.System.coreCount) }
+}
+
+extension PlatformSettings {
+  var curl: CurlSettings {
+    var settings = CurlSettings()
+    settings.caFile = caFile
+    return settings
+  }
+}

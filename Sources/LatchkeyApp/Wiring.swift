@@ -1,0 +1,119 @@
+import Base
+import BigCommerce
+import Curl
+import Gateway
+import HTTPTypes
+import Install
+import Linux
+import Logging
+import NIOCore
+import NIOSSL
+import Postgres
+import ServiceLifecycle
+import Storage
+import Upstream
+import Vault
+import Web
+
+extension Callbacks: CallbackHandling {}
+
+/// Connects the parts to the two listeners.
+struct Wiring: Sendable {
+  let settings: Settings
+  let session: DatabaseSession
+  let client: CurlClient
+  let parts: Parts
+  let draining: Draining
+  let logger: Logger
+
+  func listeners() throws -> [any Service] {
+    let environment = ListenerEnvironment(
+      loops: session.loops, draining: draining,
+      requestIDs: RequestIDSource(seed: .random(in: .min ... .max)), logger: logger)
+    let directory = parts.directory
+    let log = logger
+    return [
+      try Listeners.internalListener(
+        place(settings.internalListener), gateway: parts.gateway, api: api(),
+        authenticate: authenticate,
+        readiness: {
+          directory.current() == nil ? "Changes of stores and keys could not be read for 5 s." : nil
+        }, in: environment
+      ) { log.notice("internal listener", metadata: ["port": "\($0)"]) },
+      try Listeners.publicListener(
+        place(settings.publicListener), site(), callbacks: parts.callbacks,
+        isReady: { directory.current() != nil }, in: environment
+      ) { log.notice("public listener", metadata: ["port": "\($0)"]) },
+    ]
+  }
+
+  private func place(_ listener: ListenerSettings) throws -> Web.ListenerSettings {
+    var tls: TLSConfiguration?
+    if let files = listener.tls {
+      var configuration = TLSConfiguration.makeServerConfiguration(
+        certificateChain: try NIOSSLCertificate.fromPEMFile(files.certificate).map {
+          .certificate($0)
+        },
+        privateKey: .privateKey(try NIOSSLPrivateKey(file: files.privateKey, format: .pem)))
+      configuration.applicationProtocols = ["http/1.1"]
+      if let authority = files.clientCA {
+        configuration.certificateVerification = .noHostnameVerification
+        configuration.trustRoots = .file(authority)
+      }
+      tls = configuration
+    }
+    return Web.ListenerSettings(host: listener.address.host, port: listener.address.port, tls: tls)
+  }
+
+  private func site() -> PublicSettings {
+    let links = settings.core.apps.map { app in
+      (app.name, PlatformLinks(login: settings.platform.login, clientID: app.clientID).install)
+    }
+    let aliases = settings.callbackPaths.map { path in
+      (path.path, CallbackKind(rawValue: path.kind.rawValue) ?? .install)
+    }
+    return PublicSettings(
+      installLinks: Dictionary(uniqueKeysWithValues: links),
+      aliases: Dictionary(aliases, uniquingKeysWith: { first, _ in first }),
+      frameAncestors: settings.frameAncestors,
+      brand: Brand(
+        name: settings.brand.name, logoURL: settings.brand.logoURL, color: settings.brand.color,
+        supportURL: settings.brand.supportURL),
+      trustedProxies: Set(settings.trustedProxies))
+  }
+
+  private func authenticate(_ headers: HTTPFields) -> Result<APICaller, Problem> {
+    guard let snapshot = parts.directory.current() else { return .failure(.databaseUnavailable) }
+    guard let presented = CallerKey.read(headers), let key = snapshot.key(presented),
+      key.revokedAt == nil, !key.grant.isExpired(at: WallClock.system.now())
+    else { return .failure(.keyInvalid) }
+    return .success(APICaller(keyID: key.id, grant: key.grant))
+  }
+
+  private func api() -> APIRoutes {
+    let database = session.database
+    let directory = parts.directory
+    let log = logger
+    let changed: @Sendable () async -> Void = {
+      do throws(PostgresError) {
+        try await directory.refreshNow()
+      } catch {
+        // The poll that follows within a second does it.
+        log.info("a change counts here a moment later", metadata: ["error": "\(error)"])
+      }
+    }
+    let tokens = TokenProver(
+      client: client, origin: settings.platform.api, watch: parts.watch)
+    let importer = StoreImporter(
+      writes: InstallationWrites(database: database, keyring: session.keyring), tokens: tokens,
+      requiredScopes: Dictionary(
+        uniqueKeysWithValues: settings.core.apps.map { ($0.name, Scopes($0.scopes)) }))
+    return APIRoutes(
+      KeysAPI(keys: ServiceKeys(database: database), clock: .system, changed: changed).routes
+        + StoresAPI(
+          listing: StoreListing(database: database),
+          states: InstallationStates(database: database), tokens: tokens, importer: importer,
+          changed: changed
+        ).routes + TicketsAPI(tickets: TicketRedemption(database: database)).routes)
+  }
+}

@@ -1,0 +1,170 @@
+package import Base
+package import BigCommerce
+package import Postgres
+
+/// An installation as operators see it; nothing in it is secret.
+package struct StoreRecord: Hashable, Sendable {
+  package let installation: InstallationID
+  package let state: InstallationState
+  package let generation: Generation
+  package let scopes: Scopes
+  package let requiredScopes: Scopes
+  /// `oauth` or `import`.
+  package let source: String
+  package let ownerID: Int64?
+  package let authorizedAt: Timestamp
+  package let installedAt: Timestamp
+  package let tokenStoredAt: Timestamp
+  package let tokenVerifiedAt: Timestamp?
+  package let stateChangedAt: Timestamp
+  package let suspendedAt: Timestamp?
+  package let uninstalledAt: Timestamp?
+
+  /// Required scopes that the store has not granted; an uninstalled store misses none.
+  package var missingScopes: Scopes {
+    state == .uninstalled ? .none : scopes.missing(of: requiredScopes)
+  }
+
+  init(_ row: Row) throws(PostgresError) {
+    let app = try row.decode("app_id", as: String.self)
+    let store = try row.decode("store_hash", as: String.self)
+    let state = try row.decode("state", as: String.self)
+    guard let app = AppName(app), let store = StoreHash(store) else {
+      throw .decoding(column: "store_hash", expected: "a store hash and an app's name")
+    }
+    guard let state = InstallationState(rawValue: state) else {
+      throw .decoding(column: "state", expected: "an installation state")
+    }
+    installation = InstallationID(app: app, store: store)
+    self.state = state
+    generation = Generation(try row.decode("generation"))
+    scopes = Scopes(try row.decode("scopes", as: [String].self))
+    requiredScopes = Scopes(try row.decode("required_scopes", as: [String].self))
+    source = try row.decode("source")
+    ownerID = try row.decode("owner_id")
+    authorizedAt = try row.decode("authorized_at")
+    installedAt = try row.decode("installed_at")
+    tokenStoredAt = try row.decode("token_stored_at")
+    tokenVerifiedAt = try row.decode("token_verified_at")
+    stateChangedAt = try row.decode("state_changed_at")
+    suspendedAt = try row.decode("suspended_at")
+    uninstalledAt = try row.decode("uninstalled_at")
+  }
+}
+
+/// A user of a store as operators see it.
+package struct StoreUserRecord: Hashable, Sendable {
+  package let userID: Int64
+  package let email: String?
+  package let locale: String?
+  package let isOwner: Bool
+  package let firstSeenAt: Timestamp
+  package let lastSeenAt: Timestamp
+  package let removedAt: Timestamp?
+
+  init(_ row: Row) throws(PostgresError) {
+    userID = try row.decode("user_id")
+    email = try row.decode("email")
+    locale = try row.decode("locale")
+    isOwner = try row.decode("is_owner")
+    firstSeenAt = try row.decode("first_seen_at")
+    lastSeenAt = try row.decode("last_seen_at")
+    removedAt = try row.decode("removed_at")
+  }
+}
+
+/// Which installations a list shows.
+package struct StoreFilter: Hashable, Sendable {
+  /// `nil`: of all apps.
+  package var app: AppName?
+  /// Only these, as a grant names them; `nil`: all.
+  package var stores: [StoreHash]?
+  package var state: InstallationState?
+  /// Granted this scope, or one that implies it.
+  package var scope: String?
+  /// Not granted this scope, nor one that implies it.
+  package var missingScope: String?
+  /// Store hashes that begin with this text.
+  package var prefix: String?
+
+  package init() {}
+}
+
+/// Lists of installations in the order of app and store.
+package struct StoreListing: Sendable {
+  private let database: Database
+
+  package init(database: Database) {
+    self.database = database
+  }
+
+  /// At most `limit` installations behind `after`.
+  ///
+  /// Walks the primary key, so that a page costs the same wherever it is.
+  package func list(
+    _ filter: StoreFilter, after: InstallationID?, limit: Int
+  ) async throws(PostgresError) -> [StoreRecord] {
+    let result = try await database.query(
+      Statement(
+        """
+        SELECT i.app_id, i.store_hash, i.state, i.generation, i.scopes, a.required_scopes, i.source, i.owner_id,
+          i.authorized_at, i.installed_at, i.token_stored_at, i.token_verified_at, i.state_changed_at,
+          i.suspended_at, i.uninstalled_at
+        FROM installations i JOIN apps a USING (app_id)
+        WHERE (i.app_id, i.store_hash) > ($1, $2)
+          AND ($3::text IS NULL OR i.app_id = $3)
+          AND ($4::text[] IS NULL OR i.store_hash = ANY ($4))
+          AND ($5::text IS NULL OR i.state = $5)
+          AND ($6::text[] IS NULL OR i.scopes && $6)
+          AND ($7::text[] IS NULL OR NOT i.scopes && $7)
+          AND ($8::text IS NULL OR starts_with(i.store_hash, $8))
+        ORDER BY i.app_id, i.store_hash
+        LIMIT $9
+        """,
+        [
+          after?.app.text ?? "", after?.store.text ?? "", filter.app?.text,
+          filter.stores?.map(\.text), filter.state?.rawValue,
+          filter.scope.map(Scopes.names(granting:)),
+          filter.missingScope.map(Scopes.names(granting:)), filter.prefix, limit,
+        ]))
+    return try records(result)
+  }
+
+  /// One installation, or `nil` when there is none.
+  package func find(_ installation: InstallationID) async throws(PostgresError) -> StoreRecord? {
+    let result = try await database.query(
+      Statement(
+        """
+        SELECT i.app_id, i.store_hash, i.state, i.generation, i.scopes, a.required_scopes, i.source, i.owner_id,
+          i.authorized_at, i.installed_at, i.token_stored_at, i.token_verified_at, i.state_changed_at,
+          i.suspended_at, i.uninstalled_at
+        FROM installations i JOIN apps a USING (app_id)
+        WHERE i.app_id = $1 AND i.store_hash = $2
+        """,
+        [installation.app.text, installation.store.text]))
+    return try records(result).first
+  }
+
+  /// The users of a store, the newest 1000 by last visit.
+  package func users(
+    of installation: InstallationID
+  ) async throws(PostgresError) -> [StoreUserRecord] {
+    let result = try await database.query(
+      Statement(
+        """
+        SELECT user_id, email, locale, is_owner, first_seen_at, last_seen_at, removed_at
+        FROM store_users WHERE app_id = $1 AND store_hash = $2
+        ORDER BY last_seen_at DESC, user_id LIMIT 1000
+        """,
+        [installation.app.text, installation.store.text]))
+    var users: [StoreUserRecord] = []
+    for row in result.rows { users.append(try StoreUserRecord(row)) }
+    return users
+  }
+
+  private func records(_ result: QueryResult) throws(PostgresError) -> [StoreRecord] {
+    var records: [StoreRecord] = []
+    for row in result.rows { records.append(try StoreRecord(row)) }
+    return records
+  }
+}

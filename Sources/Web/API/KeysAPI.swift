@@ -1,0 +1,190 @@
+package import Base
+import BigCommerce
+import HTTPTypes
+package import Storage
+import Vault
+
+/// `/v1/keys`: service keys are made, listed, rotated and revoked.
+package struct KeysAPI: Sendable {
+  private let keys: ServiceKeys
+  private let clock: WallClock
+  private let changed: @Sendable () async -> Void
+
+  /// `changed` is called after a key changed, so that it counts here at once.
+  package init(
+    keys: ServiceKeys, clock: WallClock, changed: @escaping @Sendable () async -> Void
+  ) {
+    self.keys = keys
+    self.clock = clock
+    self.changed = changed
+  }
+
+  package var routes: [APIRoute] {
+    [
+      APIRoute(
+        .get, "keys", ability: .keys, parameters: ["limit", "after"]
+      ) { request throws(Problem) in try await list(request) },
+      APIRoute(
+        .post, "keys", ability: .keys, bodyLimit: .kibibytes(256)
+      ) { request throws(Problem) in try await create(request) },
+      APIRoute(.delete, "keys/{id}", ability: .keys) { request throws(Problem) in
+        try await revoke(request)
+      },
+      APIRoute(
+        .post, "keys/{id}/rotate", ability: .keys, bodyLimit: .kibibytes(4)
+      ) { request throws(Problem) in try await rotate(request) },
+    ]
+  }
+
+  private func list(_ request: APIRequest) async throws(Problem) -> APIAnswer {
+    let limit = try request.query.limit()
+    let after = request.query["after"]
+    guard after.map(ServiceKey.isID) ?? true else {
+      throw .badRequest("The query parameter after takes the next of the previous answer.")
+    }
+    let found = try await translated { () throws(ServiceKeyError) in
+      try await keys.list(for: request.maker, after: after, limit: limit + 1)
+    }
+    let page = found.prefix(limit)
+    return .page(page.map(\.document), next: found.count > limit ? page.last?.id : nil)
+  }
+
+  private func create(_ request: APIRequest) async throws(Problem) -> APIAnswer {
+    let body = try APIBody(
+      request.body, known: ["name", "app", "stores", "scopes", "abilities", "expires_in"])
+    let name = try body.text("name")
+    guard name.utf8.count <= 100 else { throw .badRequest("The field name has at most 100 bytes.") }
+    let grant = try grant(body)
+    let made = try await translated { () throws(ServiceKeyError) in
+      try await keys.create(name: name, grant: grant, by: request.maker)
+    }
+    await changed()
+    return APIAnswer(made.document, status: 201)
+  }
+
+  private func rotate(_ request: APIRequest) async throws(Problem) -> APIAnswer {
+    var overlap: Int64 = 0
+    if !request.body.isEmpty {
+      let body = try APIBody(request.body, known: ["overlap_seconds"])
+      overlap = try body.integer("overlap_seconds", in: 0...2_592_000) ?? 0
+    }
+    let made = try await translated { () throws(ServiceKeyError) in
+      try await keys.rotate(
+        request.arguments[0], overlap: .seconds(overlap), by: request.maker)
+    }
+    await changed()
+    return APIAnswer(made.document, status: 201)
+  }
+
+  private func revoke(_ request: APIRequest) async throws(Problem) -> APIAnswer {
+    _ = try await translated { () throws(ServiceKeyError) in
+      try await keys.revoke(request.arguments[0], by: request.maker)
+    }
+    await changed()
+    return .done
+  }
+
+  private func grant(_ body: APIBody) throws(Problem) -> Grant {
+    var app: AppName?
+    if let text = try body.optionalText("app") {
+      guard let name = AppName(text) else { throw .badRequest("The field app is an app's name.") }
+      app = name
+    }
+    let names = try body.texts("abilities")
+    let abilities: Abilities
+    do throws(UnknownAbility) {
+      abilities = try Abilities(names: names)
+    } catch {
+      let names = Ability.allCases.map(\.rawValue).joined(separator: ", ")
+      throw .badRequest("\(error.name) is not an ability. Abilities: \(names).")
+    }
+    let expiresIn = try body.integer("expires_in", in: 1...3_153_600_000)
+    return Grant(
+      app: app, stores: try stores(body), scopes: .init(names: try body.texts("scopes")),
+      abilities: abilities, expiresAt: expiresIn.map { clock.now() + .seconds($0) })
+  }
+
+  private func stores(_ body: APIBody) throws(Problem) -> Grant.Stores {
+    let texts = try body.texts("stores")
+    if texts == ["*"] { return .all }
+    var hashes: Set<StoreHash> = []
+    for text in texts {
+      guard let hash = StoreHash(text) else {
+        throw .badRequest("\(text.debugDescription) in the field stores is no store hash.")
+      }
+      hashes.insert(hash)
+    }
+    return .only(hashes)
+  }
+
+  private func translated<Value: Sendable>(
+    _ act: () async throws(ServiceKeyError) -> Value
+  ) async throws(Problem) -> Value {
+    do throws(ServiceKeyError) {
+      return try await act()
+    } catch {
+      throw Problem(error)
+    }
+  }
+}
+
+extension APIRequest {
+  fileprivate var maker: KeyMaker {
+    KeyMaker(id: caller.keyID, grant: caller.grant, requestID: requestID)
+  }
+}
+
+extension IssuedKey {
+  /// The only place where a key's text goes out; it is shown once.
+  fileprivate var document: JSONValue {
+    ["id": .string(key.id), "key": .string(key.text.expose()), "name": .string(name)]
+  }
+}
+
+extension ServiceKeyRecord {
+  fileprivate var document: JSONValue {
+    [
+      "id": .string(id), "name": .string(name),
+      "app": grant.app.map { .string($0.text) } ?? .null,
+      "stores": .array((grant.storeNames ?? ["*"]).map { .string($0) }),
+      "scopes": .array(grant.scopeNames.map { .string($0) }),
+      "abilities": .array(grant.abilities.names.map { .string($0) }),
+      "created_at": .string(createdAt.description), "created_by": .string(createdBy),
+      "expires_at": .time(grant.expiresAt), "revoked_at": .time(revokedAt),
+      "rotated_from": rotatedFrom.map { .string($0) } ?? .null,
+    ]
+  }
+}
+
+extension JSONValue {
+  /// A moment as the API writes it, or null.
+  static func time(_ moment: Timestamp?) -> JSONValue {
+    moment.map { .string($0.description) } ?? .null
+  }
+}
+
+extension Problem {
+  fileprivate init(_ error: ServiceKeyError) {
+    self =
+      switch error {
+      case .notAllowed: .abilityMissing(.keys)
+      case .grantTooWide:
+        .grantMissing(
+          "A key never grants more than its maker holds: app, stores, scopes, abilities and expiry."
+        )
+      case .grantMalformed:
+        .badRequest("A key needs at least one ability, and an app unless it is an operator's.")
+      case .unknownApp: .badRequest("The field app names no app of this deployment.")
+      case .unknownKey: .unknown("key")
+      case .notValid:
+        Problem(
+          status: 409, code: "key_not_valid", title: "Key not valid",
+          detail: "The key is revoked or expired. Make a new one instead of rotating it.")
+      case .makerGone:
+        Problem(
+          status: 401, code: "key_invalid", title: "Key not valid",
+          detail: "The key that asks was revoked or has expired meanwhile.")
+      case .database(let error): .database(error)
+      }
+  }
+}

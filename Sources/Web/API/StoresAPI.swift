@@ -1,0 +1,204 @@
+import Base
+import BigCommerce
+import HTTPTypes
+import Postgres
+package import Storage
+
+/// `/v1/stores`: the fleet of installations is listed, imported, verified, suspended, resumed and deleted.
+package struct StoresAPI: Sendable {
+  let listing: StoreListing
+  let states: InstallationStates
+  let tokens: any TokenProving
+  let importer: StoreImporter
+  let changed: @Sendable () async -> Void
+
+  /// `changed` is called after an installation changed, so that it counts here at once.
+  package init(
+    listing: StoreListing, states: InstallationStates, tokens: any TokenProving,
+    importer: StoreImporter, changed: @escaping @Sendable () async -> Void
+  ) {
+    self.listing = listing
+    self.states = states
+    self.tokens = tokens
+    self.importer = importer
+    self.changed = changed
+  }
+
+  package var routes: [APIRoute] {
+    [
+      APIRoute(
+        .get, "stores", ability: .storesRead,
+        parameters: ["app", "state", "scope", "missing_scope", "q", "limit", "after"]
+      ) { request throws(Problem) in try await list(request) },
+      APIRoute(.get, "stores/{hash}", ability: .storesRead, parameters: ["app"]) {
+        request throws(Problem) in
+        APIAnswer(try await document(of: request.installation()))
+      },
+      APIRoute(
+        .post, "stores", ability: .storesWrite, parameters: ["dry_run"], bodyLimit: .kibibytes(16)
+      ) { request throws(Problem) in try await importOne(request) },
+      APIRoute(
+        .post, "stores/import", ability: .storesWrite, parameters: ["app", "dry_run"],
+        bodyLimit: .mebibytes(8)
+      ) { request throws(Problem) in try await importMany(request) },
+      APIRoute(.post, "stores/{hash}/verify", ability: .storesWrite, parameters: ["app"]) {
+        request throws(Problem) in try await verify(request)
+      },
+      APIRoute(.post, "stores/{hash}/suspend", ability: .storesWrite, parameters: ["app"]) {
+        request throws(Problem) in
+        try await act(request) { (installation, act) async throws(PostgresError) in
+          try await states.suspend(installation, act: act)
+        }
+      },
+      APIRoute(.post, "stores/{hash}/resume", ability: .storesWrite, parameters: ["app"]) {
+        request throws(Problem) in
+        try await act(request) { (installation, act) async throws(PostgresError) in
+          try await states.resume(installation, act: act)
+        }
+      },
+      APIRoute(.delete, "stores/{hash}", ability: .storesWrite, parameters: ["app", "purge"]) {
+        request throws(Problem) in
+        let isPurge = try request.query.flag("purge")
+        return try await act(request) { (installation, act) async throws(PostgresError) in
+          try await states.destroy(installation, deletingData: isPurge, act: act)
+        }
+      },
+    ]
+  }
+
+  private func list(_ request: APIRequest) async throws(Problem) -> APIAnswer {
+    let limit = try request.query.limit()
+    let filter = try request.storeFilter()
+    let after = try request.query["after"].map { (text) throws(Problem) in try Cursor(text) }
+    let found = try await stored { () throws(PostgresError) in
+      try await listing.list(filter, after: after?.installation, limit: limit + 1)
+    }
+    let page = found.prefix(limit)
+    let next = found.count > limit ? page.last.map { Cursor($0.installation).text } : nil
+    return .page(page.map { .object($0.members) }, next: next)
+  }
+
+  /// The installation with its users.
+  func document(of installation: InstallationID) async throws(Problem) -> JSONValue {
+    let record = try await stored { () throws(PostgresError) in
+      try await listing.find(installation)
+    }
+    guard let record else { throw .unknown("store") }
+    let users = try await stored { () throws(PostgresError) in
+      try await listing.users(of: installation)
+    }
+    return .object(record.members + [.init("users", .array(users.map(\.document)))])
+  }
+
+  private func verify(_ request: APIRequest) async throws(Problem) -> APIAnswer {
+    let installation = try request.installation()
+    let result = try await tokens.verify(installation)
+    await changed()
+    let record = try await document(of: installation)
+    return APIAnswer(.object([.init("verdict", .string(result.word))] + (record.members ?? [])))
+  }
+
+  private func act(
+    _ request: APIRequest,
+    _ change: (InstallationID, Act) async throws(PostgresError) -> StateChange
+  ) async throws(Problem) -> APIAnswer {
+    let installation = try request.installation()
+    let outcome = try await stored { () throws(PostgresError) in
+      try await change(
+        installation, Act(actor: request.caller.keyID, requestID: request.requestID))
+    }
+    switch outcome {
+    case .changed, .unchanged:
+      await changed()
+      return APIAnswer(try await document(of: installation))
+    case .unknown: throw .unknown("store")
+    case .uninstalled:
+      throw Problem(
+        status: 409, code: "store_uninstalled", title: "Store uninstalled",
+        detail: "The store has no token any more. The merchant can install the app again.")
+    }
+  }
+}
+
+/// Runs a statement of `Storage`, and tells its failure as the API does.
+func stored<Value: Sendable>(
+  _ act: () async throws(PostgresError) -> Value
+) async throws(Problem) -> Value {
+  do throws(PostgresError) {
+    return try await act()
+  } catch {
+    throw .database(error)
+  }
+}
+
+extension APIRequest {
+  /// The installation that path and `app` name, if the caller's grant holds it.
+  ///
+  /// Without `app` it is the key's own app, or `default` for a key of all apps.
+  /// - Returns: a store that need not exist.
+  /// - Throws: 403 for a store outside the grant, whether it exists or not.
+  func installation() throws(Problem) -> InstallationID {
+    guard let hash = StoreHash(arguments[0]) else {
+      throw .badRequest("A store hash is 1 to 32 lower-case letters and digits.")
+    }
+    return try granted(hash, app: query["app"])
+  }
+
+  /// - Throws: 400 for a malformed app, 403 for what the grant does not hold.
+  func granted(_ hash: StoreHash, app text: String?) throws(Problem) -> InstallationID {
+    var app = caller.grant.app ?? .default
+    if let text {
+      guard let name = AppName(text) else { throw .badRequest("app is an app's name.") }
+      app = name
+    }
+    guard caller.grant.allows(app: app), caller.grant.allows(store: hash) else {
+      throw .grantMissing("This key is not for the store \(hash) of the app \(app).")
+    }
+    return InstallationID(app: app, store: hash)
+  }
+
+  fileprivate func storeFilter() throws(Problem) -> StoreFilter {
+    var filter = StoreFilter()
+    filter.app = caller.grant.app
+    if case .only(let hashes) = caller.grant.stores { filter.stores = hashes.sorted() }
+    if let text = query["app"] {
+      guard let app = AppName(text) else {
+        throw .badRequest("The query parameter app is an app's name.")
+      }
+      guard caller.grant.allows(app: app) else {
+        throw .grantMissing("This key is not for the app \(app).")
+      }
+      filter.app = app
+    }
+    if let text = query["state"] {
+      guard let state = InstallationState(rawValue: text) else {
+        throw .badRequest(
+          "The query parameter state is one of active, suspended, revoked, uninstalled.")
+      }
+      filter.state = state
+    }
+    filter.scope = query["scope"]
+    filter.missingScope = query["missing_scope"]
+    filter.prefix = query["q"]
+    return filter
+  }
+}
+
+/// Where a page of installations ends; opaque to callers.
+private struct Cursor {
+  let installation: InstallationID
+
+  init(_ installation: InstallationID) {
+    self.installation = installation
+  }
+
+  init(_ text: String) throws(Problem) {
+    let parts = Base64.decodeURL(text).map { String(decoding: $0, as: UTF8.self) }?
+      .split(separator: "/")
+    guard let parts, parts.count == 2, let app = AppName(parts[0]), let store = StoreHash(parts[1])
+    else { throw .badRequest("The query parameter after takes the next of the previous answer.") }
+    installation = InstallationID(app: app, store: store)
+  }
+
+  var text: String { Base64.encodeURL(Array(installation.description.utf8)) }
+}
