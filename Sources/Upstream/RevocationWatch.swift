@@ -15,7 +15,7 @@ package final class RevocationWatch: Service, Sendable {
   /// Longer than a canary's own deadline, so that it is not sent twice while one is under way.
   private static let lease = Duration.seconds(60)
   private static let canaryTimeout = Duration.seconds(20)
-  private static let atOnce = 16
+  private static let atOnce = 64
 
   private let revocations: Revocations
   private let suspicions: Suspicions
@@ -71,9 +71,19 @@ package final class RevocationWatch: Service, Sendable {
       for claim in due { group.addTask { (claim, await self.ask(claim)) } }
       return await group.reduce(into: []) { $0.append($1) }
     }
+    var held = 0
     var changed = false
     for (claim, answer) in answers {
-      changed = try await settle(claim, answer) || changed
+      switch try await settle(claim, answer) {
+      case .revoke, .reactivate: changed = true
+      case .hold: held += 1
+      case .settled, .postpone, .again, nil: break
+      }
+    }
+    if held > 0 {
+      logger.critical(
+        "too many stores of an app would be revoked at once; nothing is changed",
+        metadata: ["stores": "\(held)"])
     }
     if changed { try await directory.refreshNow() }
   }
@@ -86,7 +96,8 @@ package final class RevocationWatch: Service, Sendable {
       return nil
     }
     let answer = await ask(claim)
-    if try await settle(claim, answer) { try await directory.refreshNow() }
+    _ = try await settle(claim, answer)
+    try await directory.refreshNow()
     return answer
   }
 
@@ -138,30 +149,21 @@ package final class RevocationWatch: Service, Sendable {
     }
   }
 
-  /// Writes an answer down.
-  /// - Returns: whether the store's state changed.
+  /// Writes an answer down; `nil` when the store has changed since it was asked for.
   private func settle(
     _ claim: CanaryClaim, _ answer: CanaryAnswer
-  ) async throws(PostgresError) -> Bool {
-    guard case .applied(let step) = try await revocations.record(claim, answer) else {
-      return false
-    }
+  ) async throws(PostgresError) -> CanaryStep? {
+    guard case .applied(let step) = try await revocations.record(claim, answer) else { return nil }
     let metadata: Logger.Metadata = [
       "app": "\(claim.installation.app)", "store_hash": "\(claim.installation.store)",
     ]
     switch step {
     case .revoke:
       logger.warning("a store's token is revoked; its calls are refused", metadata: metadata)
-      return true
     case .reactivate:
       logger.notice("a store's token is accepted again", metadata: metadata)
-      return true
-    case .hold:
-      logger.critical(
-        "too many stores of the app would be revoked at once; nothing is changed",
-        metadata: metadata)
-      return false
-    case .settled, .postpone, .again: return false
+    case .hold, .settled, .postpone, .again: break
     }
+    return step
   }
 }

@@ -98,6 +98,21 @@ struct GatewayRig: Sendable {
       server: server)
   }
 
+  /// The same gateway with a directory that has never been read.
+  func withStaleDirectory() throws -> GatewayRig {
+    let keyring = try Keyring(parsing: Keyring.makeEntry(try #require(KeyID("k1"))))
+    let stale = StoreDirectory(
+      source: Source(keyring: keyring, key: key), keyring: keyring, logger: .silent)
+    let origin = try #require(Origin("http://127.0.0.1:\(server.port)"))
+    let gateway = StoreGateway(
+      directory: stale,
+      upstream: Upstream(client: client, origin: origin, suspicions: Suspicions()),
+      settings: settings, logger: .silent)
+    return GatewayRig(
+      gateway: gateway, directory: stale, settings: settings, client: client, key: key,
+      server: server)
+  }
+
   func send(
     _ method: HTTPRequest.Method = .get, _ target: String, headers: [(String, String)] = [],
     length: Int? = 0,

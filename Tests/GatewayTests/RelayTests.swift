@@ -143,6 +143,19 @@ private final class Received: Sendable {
     }
   }
 
+  @Test func `an answer to HEAD keeps its length and has no body`() async throws {
+    try await GatewayRig.run(script: { connection in
+      _ = try await connection.readHead()
+      try await connection.send("HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n")
+      try await connection.stall()
+    }) { rig in
+      let response = try await rig.send(.head, "/stores/abc/v3/catalog/products")
+      #expect(response.status == 200)
+      #expect(response.headers[.contentLength] == "1234")
+      #expect(try await response.bytes.readableBytes == 0)
+    }
+  }
+
   @Test func `a long answer streams to its last byte`() async throws {
     let total = 8 * 1024 * 1024
     let chunk = ByteBuffer(repeating: 0x61, count: 64 * 1024)
@@ -295,6 +308,15 @@ private final class Received: Sendable {
       let response = try await rig.send(.get, "/stores/abc/v3/x")
       #expect(try await response.summary == "503 draining")
       #expect(response.headers[.retryAfter] != nil)
+    }
+  }
+
+  @Test func `stores and keys that are not known to be true are 503, whoever asks`() async throws {
+    try await GatewayRig.run(script: { _ in }) { rig in
+      let response = try await rig.withStaleDirectory().send(.get, "/stores/abc/v3/x")
+      #expect(try await response.summary == "503 database_unavailable")
+      #expect(response.headers[.retryAfter] != nil)
+      #expect(rig.server.connectionCount == 0)
     }
   }
 
