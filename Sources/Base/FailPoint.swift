@@ -17,6 +17,9 @@ package enum FailPoint {
   }
 
   #if DEBUG
+    /// The environment variable that arms one.
+    package static let variable = "LATCHKEY_FAILPOINT"
+
     @usableFromInline static let armed = ArmedFailPoint.fromEnvironment()
   #endif
 }
@@ -39,7 +42,7 @@ package enum FailPoint {
     }
 
     static func fromEnvironment() -> ArmedFailPoint? {
-      guard let value = unsafe getenv("LATCHKEY_FAILPOINT") else { return nil }
+      guard let value = unsafe getenv(FailPoint.variable) else { return nil }
       return ArmedFailPoint(unsafe String(cString: value))
     }
 

@@ -1,3 +1,5 @@
+import Base
+
 /// The variables that Latchkey reads, each by its one proper name.
 ///
 /// `.env.example` has a row for each, with unit, default and what breaks when it is wrong.
@@ -75,6 +77,15 @@ package enum SettingName: String, CaseIterable, Sendable {
 enum KnownNames {
   /// Every accepted name.
   static let all: Set<String> = Set(SettingName.allCases.flatMap(\.acceptedNames))
+
+  /// What only a debug build understands; a release build refuses it like a typo.
+  static let ofDebugBuilds: Set<String> = {
+    #if DEBUG
+      [FailPoint.variable]
+    #else
+      []
+    #endif
+  }()
 
   /// Whether Kubernetes makes such a variable for a Service whose name begins with "latchkey".
   static func isMadeByKubernetes(_ name: String) -> Bool {

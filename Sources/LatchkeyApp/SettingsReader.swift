@@ -163,7 +163,7 @@ struct SettingsReader {
   ) -> [SettingsProblem] {
     let typos = environment.keys.filter { name in
       name.hasPrefix("LATCHKEY_") && !KnownNames.all.contains(name)
-        && !KnownNames.isMadeByKubernetes(name)
+        && !KnownNames.isMadeByKubernetes(name) && !KnownNames.ofDebugBuilds.contains(name)
     }
     let strangers = file.values.keys.filter { !KnownNames.all.contains($0) }
     return typos.sorted().map {
