@@ -160,11 +160,12 @@ private struct Install: Sendable {
         return .lost
       case .answered(let status, let headers, let body):
         FailPoint.reach("install.after_exchange")
+        let received = clock.now
         do throws(TokenAnswerError) {
           let answer = try TokenAnswer.read(
             status: status, headers: headers, body: body.expose(), expected: installation.store)
           FailPoint.reach("install.after_verify")
-          return await store(answer, attempt)
+          return await store(answer, attempt, received: received)
         } catch {
           refusal = error
           logger.error(
@@ -181,7 +182,9 @@ private struct Install: Sendable {
   }
 
   /// Keeps the token: on disk at once, then in the database; from then on nothing can lose it.
-  private func store(_ answer: TokenAnswer, _ attempt: AttemptID) async -> InstallOutcome {
+  private func store(
+    _ answer: TokenAnswer, _ attempt: AttemptID, received: ContinuousClock.Instant
+  ) async -> InstallOutcome {
     let write = InstallWrite(
       installation: installation, token: answer.accessToken, scopes: answer.scopes,
       authorizedAt: answer.authorizedAt ?? callbacks.clock.now(),
@@ -189,6 +192,9 @@ private struct Install: Sendable {
       owner: answer.owner.map { StoreUser(id: $0.id, email: $0.email) },
       accountUUID: answer.accountUUID ?? query.accountUUID, act: .bigCommerce(request.requestID))
     let entry = await keep(.install(write, attempt))
+    // The time in which a crash would have lost the token.
+    let exposed = ContinuousClock.now - received
+    logger.info("token received", metadata: ["exposed_us": "\(exposed.inMicroseconds)"])
     FailPoint.reach("install.after_spool")
     let ticket = callbacks.settings.appURL.map { _ in Ticket.generate(random: callbacks.random) }
     let newTicket = ticket.map {

@@ -21,15 +21,15 @@ package enum RewrapError: Error, Equatable {
 /// Needs no state of its own: what is left to do is what another key seals. A row is replaced only if key and
 /// generation are still those that were read, so an install in between wins.
 package struct Rewrap: Sendable {
-  /// How many rows one statement changes.
-  package static let batch: Int64 = 200
-
   private let database: Database
   private let keyring: Keyring
+  private let batch: Int64
 
-  package init(database: Database, keyring: Keyring) {
+  /// One statement changes at most `batch` rows.
+  package init(database: Database, keyring: Keyring, batch: Int64 = 200) {
     self.database = database
     self.keyring = keyring
+    self.batch = batch
   }
 
   /// Rewraps all rows; stopping it anywhere and starting again later is safe.
@@ -87,7 +87,7 @@ package struct Rewrap: Sendable {
         SELECT app_id, store_hash, generation, token_key_id, sealed_token FROM installations
         WHERE token_key_id <> $1
         ORDER BY token_key_id, app_id, store_hash LIMIT $2
-        """, [keyring.sealingKeyID.text, Rewrap.batch]))
+        """, [keyring.sealingKeyID.text, batch]))
     return try found.rows.map { row throws(PostgresError) in
       StoredToken(
         installation: try row.installation(),

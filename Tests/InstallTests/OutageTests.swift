@@ -1,4 +1,6 @@
 import Base
+import Glibc
+import Linux
 import Logging
 import Postgres
 import PrivatePostgres
@@ -127,6 +129,47 @@ private func withOwnCluster(
     }
   }
 
+  @Test
+  func `a server that stands still after the exchange costs the merchant neither page nor token`()
+    async throws
+  {
+    try await withOwnCluster { deployment, cluster in
+      deployment.login.hold()
+      async let answer = deployment.install("code1")
+      try await until { deployment.login.requests.count == 1 }
+      let processes = try Processes(of: #require(cluster.serverProcess))
+      processes.send(SIGSTOP)
+      defer { processes.send(SIGCONT) }
+      let begin = ContinuousClock.now
+      deployment.login.release()
+      #expect(try await answer.isConnectedPage)
+      #expect(try await deployment.uninstall(deployment.signed("u1", at: -90)) == .acknowledged)
+      #expect(ContinuousClock.now - begin < .seconds(20))
+      #expect(deployment.spool?.pendingCount == 2)
+      processes.send(SIGCONT)
+      let replay = try #require(deployment.replay)
+      try await until {
+        _ = await replay.pass()
+        return deployment.spool?.pendingCount == 0
+      }
+      #expect(try await deployment.stored()?.token == "token-of-code1")
+      #expect(try await deployment.audited().sorted() == ["install", "uninstall_stale"])
+    }
+  }
+
+  @Test func `without disk the database is enough, and without both nothing is acknowledged`()
+    async throws
+  {
+    try await withOwnCluster { deployment, cluster in
+      try await deployment.breakSpool()
+      #expect(try await deployment.install("code1").isConnectedPage)
+      try await cluster.interrupt(.immediate)
+      #expect(try await deployment.uninstall(deployment.signed("u1", at: 10)).status == 503)
+      #expect(
+        try await deployment.removeUser(deployment.signed("r1", at: 10, user: 42)).status == 503)
+    }
+  }
+
   @Test func `a database that hangs is answered for in time, before and after the exchange`()
     async throws
   {
@@ -156,6 +199,19 @@ private func withOwnCluster(
       #expect(deployment.login.requests.count == 2)
     }
   }
+}
+
+/// The server's processes: its first and the children that it has now.
+private struct Processes {
+  private let numbers: [Int32]
+
+  init(of first: Int32) throws {
+    let path = "/proc/\(first)/task/\(first)/children"
+    let text = String(decoding: try DurableFile.read(path, atMost: 1 << 16), as: UTF8.self)
+    numbers = [first] + text.split(whereSeparator: \.isWhitespace).compactMap { Int32($0) }
+  }
+
+  func send(_ signal: Int32) { for number in numbers { kill(number, signal) } }
 }
 
 /// Holds a transaction open until it is told otherwise.

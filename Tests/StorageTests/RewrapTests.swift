@@ -28,7 +28,10 @@ import Vault
   }
 
   @Test func `an install in between wins, and nothing is lost`() async throws {
-    try await withTemporaryDatabase(Migrations.all) { (database: Database) in
+    try await withTemporaryDatabase(
+      Migrations.all, adjust: { $0.acquireTimeout = .seconds(30) }
+    ) { (temporary: TemporaryDatabase) in
+      let database = temporary.database
       let fleet = try await Fleet(database, count: 300)
       let both = try fleet.keyring("new", "old")
       // Replicas on the old setting keep installing with the old key while the rewrap runs.

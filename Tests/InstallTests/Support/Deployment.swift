@@ -1,6 +1,7 @@
 import Base
 import BigCommerce
 import Curl
+import Linux
 import Logging
 import Postgres
 import Reactor
@@ -37,6 +38,13 @@ struct Deployment: Sendable {
   let replay: SpoolReplay?
   let sweeper: Sweeper
   let clock: SetClock
+  let directory: String
+
+  /// Takes the spool's directory away, as a disk that is gone.
+  func breakSpool() async throws {
+    try DurableFile.rename("set-aside", to: "../set-aside", in: directory)
+    try Some.removeDirectory(directory)
+  }
 
   struct Options: Sendable {
     var appURL: String?
@@ -45,6 +53,8 @@ struct Deployment: Sendable {
     var keyIDs = ["k1"]
     var requiredScopes = "store_v2_products"
     var logger = Some.logger
+    /// In place of the login server's.
+    var loginOrigin: Origin?
     /// Wraps the real login host.
     var login: @Sendable (any LoginHost) -> any LoginHost = { $0 }
     var adjust: @Sendable (inout DatabaseSettings) -> Void = { _ in }
@@ -70,7 +80,7 @@ struct Deployment: Sendable {
   ) async throws {
     try await LoginServer.with { login in
       try await Some.directory { directory in
-        guard let origin = login.origin else { throw Some.Impossible() }
+        guard let origin = options.loginOrigin ?? login.origin else { throw Some.Impossible() }
         let client = try CurlClient(reactor: TestCluster.reactor, settings: CurlSettings())
         let deployment = try await Deployment(
           options, database, login, options.login(CurlLoginHost(client: client, origin: origin)),
@@ -90,28 +100,21 @@ struct Deployment: Sendable {
     _ options: Options, _ database: Database, _ login: LoginServer, _ host: any LoginHost,
     _ directory: String
   ) async throws {
-    guard let loginOrigin = Origin("https://login.bigcommerce.com") else { throw Some.Impossible() }
     let keys = options.keyIDs.map { id in
       "\(id):\(Base64.encode(Array((id + String(repeating: "*", count: 32)).utf8.prefix(32))))"
     }
     keyring = try Keyring(parsing: Secret(keys.joined(separator: ",")))
     clock = SetClock(Deployment.start)
     self.database = database
+    self.directory = directory
     self.login = login
     let logger = options.logger
     spool =
       options.hasSpool
       ? try Spool(directory: directory, keyring: keyring, clock: clock.wall, logger: logger) : nil
-    let app = CallbackApp(
-      name: .default, clientID: SignedCallback.clientID,
-      clientSecrets: [Secret(SignedCallback.secret)],
-      requiredScopes: Scopes(parsing: options.requiredScopes),
-      installPaths: [Deployment.path, "/auth", "/apps/default/auth/callback"])
     callbacks = Callbacks(
-      settings: CallbackSettings(
-        apps: [app], appOrigin: Deployment.origin, appURL: options.appURL,
-        loginOrigin: loginOrigin, timings: options.timings),
-      database: database, keyring: keyring, login: host, spool: spool, clock: clock.wall,
+      settings: try Deployment.settings(options), database: database, keyring: keyring, login: host,
+      spool: spool, clock: clock.wall,
       logger: logger)
     let keyring = keyring
     replay = spool.map {
@@ -124,6 +127,18 @@ struct Deployment: Sendable {
         INSERT INTO apps (app_id, client_id, required_scopes) VALUES ('default', 'client-id', '{}')
         ON CONFLICT DO NOTHING
         """))
+  }
+
+  static func settings(_ options: Options) throws -> CallbackSettings {
+    guard let loginOrigin = Origin("https://login.bigcommerce.com") else { throw Some.Impossible() }
+    let app = CallbackApp(
+      name: .default, clientID: SignedCallback.clientID,
+      clientSecrets: [Secret(SignedCallback.secret)],
+      requiredScopes: Scopes(parsing: options.requiredScopes),
+      installPaths: [Deployment.path, "/auth", "/apps/default/auth/callback"])
+    return CallbackSettings(
+      apps: [app], appOrigin: Deployment.origin, appURL: options.appURL, loginOrigin: loginOrigin,
+      timings: options.timings)
   }
 
   // MARK: Callbacks

@@ -1,4 +1,5 @@
 import Base
+import Glibc
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -84,11 +85,6 @@ final class LoginServer: Sendable {
       return state.held
     }
     for send in held { send() }
-  }
-
-  /// Stops listening, so that connecting is refused.
-  func stopListening() async throws {
-    try await channel.withLock { $0 }?.close().get()
   }
 
   /// The answer of a login host that grants what is asked.
@@ -206,4 +202,28 @@ final class LoginServer: Sendable {
       return String(decoding: bytes, as: UTF8.self)
     }
   }
+}
+
+/// A loopback port at which connecting is refused, as long as it lives: taken, and nobody listens.
+final class ClosedPort: Sendable {
+  private let socket: Int32
+  let origin: Origin?
+
+  init() throws {
+    socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let socket = socket
+    let isBound = withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
+        bind(socket, generic, length) == 0 && getsockname(socket, generic, &length) == 0
+      }
+    }
+    guard isBound else { throw Some.Impossible() }
+    origin = Origin("http://127.0.0.1:\(UInt16(bigEndian: address.sin_port))")
+  }
+
+  deinit { close(socket) }
 }
