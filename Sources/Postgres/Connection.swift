@@ -22,7 +22,7 @@ actor Connection {
     case established
     /// The attempt failed, with what libpq says.
     case failed(String)
-    /// An established connection is gone.
+    /// The connection was closed, by us or by the server.
     case closed
   }
 
@@ -33,6 +33,8 @@ actor Connection {
     let isReusable: Bool
     /// Whether the connection is established.
     let isAlive: Bool
+    /// Whether the server takes no writes, so that its other connections are of no use either.
+    var isReadOnly = false
   }
 
   /// The exchange that is under way.
@@ -118,7 +120,6 @@ actor Connection {
   /// Whoever waits for an answer is told.
   func close() {
     guard phase != .closed else { return }
-    let wasConnecting = phase == .connecting
     phase = .closed
     attempt?.end()
     attempt = nil
@@ -128,7 +129,7 @@ actor Connection {
     handle = nil
     turns.forEach { $0.resume() }
     turns = []
-    report(wasConnecting ? .failed("closed while connecting") : .closed)
+    report(.closed)
   }
 
   /// The server has accepted the connection.
@@ -253,6 +254,8 @@ actor Connection {
     switch end {
     case .lost(let error):
       abandon(error)
+    case .readOnly:
+      abandon(.unavailable, isReadOnly: true)
     case .complete(let result):
       if case .script = done.exchange.content, !handle.endScript() {
         return abandon(.connectionLost)
@@ -289,14 +292,15 @@ actor Connection {
   }
 
   /// Gives up the exchange that is under way, and the connection with it.
-  private func abandon(_ error: PostgresError) {
+  private func abandon(_ error: PostgresError, isReadOnly: Bool = false) {
     guard let current else { return close() }
     self.current = nil
     current.timer.cancel()
     close()
     current.whenDone.resume(
       returning: Outcome(
-        result: current.kept ?? .failure(error), isReusable: false, isAlive: false))
+        result: current.kept ?? .failure(error), isReusable: false, isAlive: false,
+        isReadOnly: isReadOnly))
   }
 
   private func timer(_ number: UInt64, _ deadline: NIODeadline) -> Scheduled<Void> {

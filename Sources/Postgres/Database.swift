@@ -22,6 +22,7 @@ package final class Database: Service, Sendable {
 
   /// Keeps the database until the graceful shutdown, or the task's cancellation, and closes it then.
   package func run() async throws {
+    // It throws when the task is cancelled, which is a reason to close as well.
     try? await gracefulShutdown()
     await close()
   }
@@ -30,6 +31,9 @@ package final class Database: Service, Sendable {
   package func close() async {
     await pool.shutDown()
   }
+
+  /// How many connections there are or are being made, how many of them are free, and how many callers wait.
+  package var connectionCounts: (connections: Int, idle: Int, waiters: Int) { pool.counts }
 
   /// Runs one statement, which commits by itself.
   ///
@@ -76,6 +80,7 @@ package final class Database: Service, Sendable {
       return value
     } catch {
       await transaction.rollBack()
+      if await transaction.hasMetReadOnlyServer { pool.serverIsReadOnly() }
       pool.release(connection, isReusable: await transaction.isConnectionReusable)
       throw error
     }
@@ -89,6 +94,7 @@ package final class Database: Service, Sendable {
       throw .cancelled
     }
     let outcome = await connection.run(exchange, until: deadline)
+    if outcome.isReadOnly { pool.serverIsReadOnly() }
     pool.release(connection, isReusable: outcome.isReusable)
     return try outcome.result.get()
   }

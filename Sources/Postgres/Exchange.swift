@@ -74,6 +74,8 @@ struct AnswerReader {
     case complete(Result<[QueryResult], PostgresError>)
     /// The connection is of no use any more.
     case lost(PostgresError)
+    /// The server takes no writes: the connection leads to the wrong one.
+    case readOnly
   }
 
   /// - Returns: the end, once there is nothing more to come.
@@ -116,7 +118,7 @@ struct AnswerReader {
     if unexpected { return lost() }
     if replicationUnknown { return .complete(.failure(.unknownOutcome)) }
     if let firstError {
-      return firstError.isReadOnly ? .lost(.unavailable) : .complete(.failure(firstError.forCaller))
+      return firstError.isReadOnly ? .readOnly : .complete(.failure(firstError.forCaller))
     }
     if let commitsAt, commitsAt > 0 || hidden.last > 0, results.last?.tag != "COMMIT" {
       let message = "COMMIT was answered with \(results.last?.tag ?? "nothing")"

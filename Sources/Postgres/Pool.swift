@@ -70,6 +70,12 @@ final class Pool: Sendable {
     handle(.returned(connection.id, reusable: isReusable))
   }
 
+  /// The server that the pool is connected to takes no writes: what is connected now is not lent again.
+  func serverIsReadOnly() {
+    logger.warning("The database takes no writes; looking for another server")
+    handle(.serverChanged)
+  }
+
   /// A connection of its own for a caller who keeps it for long, such as the migrator; not counted.
   func makeConnection() async throws(PostgresError) -> Connection {
     guard let knowledge else { throw .unavailable }

@@ -32,6 +32,8 @@ struct PoolState {
     case returned(ConnectionID, reusable: Bool)
     /// A connection ended on its own.
     case closed(ConnectionID)
+    /// The server behind the present connections is not the one that we need.
+    case serverChanged
     /// The time of a `wake` has come.
     case woke(NIODeadline)
     /// No more is lent.
@@ -112,6 +114,8 @@ struct PoolState {
       returned(id, reusable, now, &actions)
     case .closed(let id):
       closed(id)
+    case .serverChanged:
+      for (id, entry) in entries where entry.status != .connecting { entries[id]?.expires = now }
     case .woke(let moment):
       if moment == armed { armed = nil }
     case .shutDown:
@@ -195,7 +199,8 @@ struct PoolState {
     case .idle:
       entries[id] = nil
       idle.removeAll { $0 == id }
-    case .connecting, .lost, nil: break
+    case .connecting: entries[id] = nil
+    case .lost, nil: break
     }
   }
 
@@ -255,7 +260,9 @@ struct PoolState {
   private mutating func connectWhatIsNeeded(_ now: NIODeadline, _ actions: inout [Action]) {
     guard isNeeded, !isShutDown else { return }
     let connecting = entries.values.count { $0.status == .connecting }
-    let missing = max(waiters.count - connecting, limits.idleConnections - entries.count)
+    // While the server is out of reach, callers are refused at once: somebody must find out when it is back.
+    let wanted = failures > 0 ? max(1, limits.idleConnections) : limits.idleConnections
+    let missing = max(waiters.count - connecting, wanted - entries.count)
     var count = min(missing, limits.connections - entries.count)
     if let retryAt {
       // After a failure one attempt at a time, and not before its time.

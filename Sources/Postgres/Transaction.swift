@@ -13,6 +13,10 @@ package actor Transaction {
   private let statementTimeout: TimeAmount
   private var phase = Phase.untouched
   private var isReusable = true
+  /// The first error of a statement; after that nothing can be committed.
+  private var failure: PostgresError?
+  /// Whether a statement was refused because the server takes no writes.
+  private(set) var hasMetReadOnlyServer = false
 
   init(_ connection: Connection, deadline: NIODeadline, statementTimeout: TimeAmount) {
     self.connection = connection
@@ -22,10 +26,10 @@ package actor Transaction {
 
   /// Runs one statement in the transaction.
   ///
-  /// An error of the server fails the whole transaction: what follows, the commit included, fails too. Cancellation
-  /// ends the statement and the transaction.
+  /// An error fails the whole transaction: the commit then throws it, even if the body caught it. Cancellation ends the
+  /// statement and the transaction.
   package func query(_ statement: Statement) async throws(PostgresError) -> QueryResult {
-    let results = try await run(.inside(statement, isFirst: phase == .untouched))
+    let results = try await run { .inside(statement, isFirst: $0) }
     guard let result = results.first else { throw .connectionLost }
     return result
   }
@@ -33,10 +37,15 @@ package actor Transaction {
   /// Runs several statements that were written in one text; only for migrations.
   func script(_ text: String) async throws(PostgresError) {
     guard phase == .open else { throw .unavailable }
-    _ = try await run(.script(text))
+    _ = try await run { _ in .script(text) }
   }
 
+  /// Commits what was done; a transaction in which a statement failed is rolled back, and its error thrown.
   func commit() async throws(PostgresError) {
+    if let failure {
+      await rollBack()
+      throw failure
+    }
     let wasOpen = phase == .open
     phase = .ended
     guard wasOpen else { return }
@@ -57,21 +66,27 @@ package actor Transaction {
   /// Whether the connection is as good as before.
   var isConnectionReusable: Bool { isReusable }
 
-  private func run(_ exchange: Exchange) async throws(PostgresError) -> [QueryResult] {
-    guard phase != .ended else { throw isReusable ? .unavailable : .connectionLost }
-    guard !Task.isCancelled else { throw .cancelled }
-    let isFirst = phase == .untouched
-    phase = .open
-    let outcome = await connection.run(exchange, until: end())
-    guard !outcome.isAlive else { return try outcome.result.get() }
-    isReusable = false
-    phase = .ended
+  private func run(
+    _ exchange: (_ isFirst: Bool) -> Exchange
+  ) async throws(PostgresError) -> [QueryResult] {
     do throws(PostgresError) {
+      guard phase != .ended else { throw .connectionLost }
+      guard !Task.isCancelled else { throw .cancelled }
+      let isFirst = phase == .untouched
+      phase = .open
+      let outcome = await connection.run(exchange(isFirst), until: end())
+      if !outcome.isAlive { connectionEnded(outcome) }
       return try outcome.result.get()
     } catch {
-      // Later than the first statement, "nothing was sent" is not the whole truth.
-      throw error == .unavailable && !isFirst ? .connectionLost : error
+      failure = failure ?? error
+      throw error
     }
+  }
+
+  private func connectionEnded(_ outcome: Connection.Outcome) {
+    isReusable = false
+    phase = .ended
+    hasMetReadOnlyServer = outcome.isReadOnly
   }
 
   private func end() -> NIODeadline { min(deadline, .now() + statementTimeout) }

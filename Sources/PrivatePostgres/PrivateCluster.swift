@@ -90,6 +90,12 @@ package actor PrivateCluster {
     return "host=\(quoted(paths.socket)) port=5432 dbname=\(quoted(database)) user=\(quoted(user))"
   }
 
+  /// Where the server's socket is.
+  package nonisolated var socketDirectory: String { paths.socket }
+
+  /// The server's data directory.
+  package nonisolated var dataDirectory: String { paths.data }
+
   /// The process of the running server; `nil` when none runs.
   package nonisolated var serverProcess: Int32? {
     guard let text = TextFile.read(paths.postmasterFile), let file = PostmasterFile(text),

@@ -1,9 +1,9 @@
-import Linux
+package import Linux
 
 /// As whom the server's programs run: ourselves, or an ordinary user when we are root.
-struct ServerUser: Equatable, Sendable {
+package struct ServerUser: Equatable, Sendable {
   /// The user to become; `nil` when we run the programs as ourselves.
-  let account: UserAccount?
+  package let account: UserAccount?
 
   /// The user that distributions make for PostgreSQL.
   static let packagedName = "postgres"
@@ -11,7 +11,7 @@ struct ServerUser: Equatable, Sendable {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C",
   ]
 
-  static func forThisProcess() throws(PrivatePostgresError) -> ServerUser {
+  package static func forThisProcess() throws(PrivatePostgresError) -> ServerUser {
     guard UserAccount.currentUserID == 0 else { return ServerUser(account: nil) }
     guard let account = UserAccount.named(packagedName) else { throw .noUser(name: packagedName) }
     return ServerUser(account: account)
@@ -21,7 +21,7 @@ struct ServerUser: Equatable, Sendable {
   var userID: UInt32 { account?.userID ?? UserAccount.currentUserID }
 
   /// Runs a program of this user to its end.
-  func run(
+  package func run(
     _ program: String, _ arguments: [String], input: String = "",
     timeLimit: Duration = .seconds(120)
   ) async throws(PrivatePostgresError) -> ChildProcess.Outcome {

@@ -32,6 +32,10 @@ package func withTemporaryDatabase<T: Sendable>(
   let connectionString = Secret(
     cluster.connectionString(database: name, user: PrivateCluster.database))
   var settings = DatabaseSettings(connectionString: connectionString, connections: 4)
+  // Many tests share few cores; whoever tests the limits sets them.
+  settings.acquireTimeout = .seconds(20)
+  settings.statementTimeout = .seconds(20)
+  settings.connectTimeout = .seconds(20)
   adjust(&settings)
   let database = Database(
     settings: settings, reactor: TestCluster.reactor, logger: .quiet)

@@ -113,3 +113,13 @@ enum ProcessLeftovers {
     }
   }
 }
+
+extension PrivateCluster.ProcessSignal {
+  func send(to process: Int32) {
+    switch self {
+    case .suspend: Glibc.kill(process, SIGSTOP)
+    case .resume: Glibc.kill(process, SIGCONT)
+    case .kill: Glibc.kill(process, SIGKILL)
+    }
+  }
+}
