@@ -166,12 +166,12 @@ let package = Package(
     module(
       "LatchkeyCLI",
       [
-        "LatchkeyApp", "Storage", "Vault", "BigCommerce", "Curl", "Reactor", "Linux", "Base",
-        arguments, nioCore, nioPosix, httpTypes, logging,
+        "LatchkeyApp", "Storage", "Postgres", "Vault", "BigCommerce", "Curl", "Reactor", "Linux",
+        "Base", arguments, nioCore, nioPosix, httpTypes, logging,
       ]),
     // The program.
     .executableTarget(
-      name: "latchkey", dependencies: ["LatchkeyCLI", arguments], swiftSettings: strict),
+      name: "latchkey", dependencies: ["LatchkeyCLI"], swiftSettings: strict),
     // A stand-in for BigCommerce: login host, API host, control panel. Never linked into latchkey.
     module(
       "Sandbox",
@@ -236,7 +236,7 @@ let package = Package(
         "PrivatePostgres", "Web", "Install", "Upstream", "BigCommerce", nioCore, nioPosix,
         httpTypes, logging, lifecycle,
       ]),
-    tests("LatchkeyCLI", ["Base", "LatchkeyApp"]),
+    tests("LatchkeyCLI", ["Base", "LatchkeyApp", arguments]),
     tests(
       "Sandbox",
       [

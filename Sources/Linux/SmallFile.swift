@@ -68,7 +68,7 @@ package enum SmallFile {
     return slash == path.startIndex ? "/" : String(path[..<slash])
   }
 
-  private static func read(_ number: Int32, _ path: String, _ limit: Int) throws(SystemError)
+  static func read(_ number: Int32, _ path: String, _ limit: Int) throws(SystemError)
     -> [UInt8]
   {
     var content: [UInt8] = []

@@ -55,7 +55,22 @@ package struct StandardStream: Equatable, Sendable {
   }
 }
 
-/// Standard input, when a person may be asked.
+/// Standard input: what a person types, or what another program sends.
 package enum StandardInput {
+  /// Whether a person may be asked.
   package static var isTerminal: Bool { isatty(STDIN_FILENO) == 1 }
+
+  /// Reads to the end.
+  ///
+  /// - Throws: ``SystemError``; more than the limit is `EFBIG`.
+  package static func readAll(atMost limit: Int) throws(SystemError) -> [UInt8] {
+    try SmallFile.read(STDIN_FILENO, "standard input", limit)
+  }
+}
+
+extension StandardStream {
+  /// Makes writing to a reader that has gone the failure `closed`, not the end of the process.
+  package static func ignoreClosedPipes() {
+    _ = signal(SIGPIPE, SIG_IGN)
+  }
 }

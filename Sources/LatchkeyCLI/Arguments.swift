@@ -1,0 +1,77 @@
+import ArgumentParser
+import Base
+
+/// What every command that reads has.
+struct OutputOptions: ParsableArguments {
+  @Flag(name: .long, help: "Print the API's JSON instead of a table.")
+  var json = false
+}
+
+/// Which app is meant.
+struct AppOptions: ParsableArguments {
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "The app, by its name here.",
+      discussion: "Left out: the app of the key, or `default` for a key of all apps.",
+      valueName: "name"))
+  var app: AppName?
+}
+
+extension AppName: ExpressibleByArgument {
+  /// Reads an app's name.
+  package init?(argument: String) {
+    self.init(argument)
+  }
+}
+
+extension StoreHash: ExpressibleByArgument {
+  /// Reads a store hash.
+  package init?(argument: String) {
+    self.init(argument)
+  }
+}
+
+/// A length of time as written in options, such as `90d`.
+struct TimeSpan: ExpressibleByArgument, Equatable {
+  let seconds: Int64
+
+  init(seconds: Int64) {
+    self.seconds = seconds
+  }
+
+  /// Reads a whole number with `s`, `m`, `h` or `d`.
+  init?(argument: String) {
+    let units: [Character: Int64] = ["s": 1, "m": 60, "h": 3600, "d": 86400]
+    guard let unit = argument.last.flatMap({ units[$0] }), argument.utf8.count <= 10 else {
+      return nil
+    }
+    let digits = argument.dropLast()
+    guard !digits.isEmpty, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
+      let number = Int64(digits)
+    else { return nil }
+    seconds = number * unit
+  }
+}
+
+extension JSONValue {
+  /// A member for a table: text as it is, a list with spaces, nothing for null.
+  func shown(_ name: String) -> String {
+    JSONValue.shown(self[name] ?? .null)
+  }
+
+  private static func shown(_ value: JSONValue) -> String {
+    switch value {
+    case .string(let text), .number(let text): text
+    case .bool(let isTrue): isTrue ? "yes" : "no"
+    case .null: ""
+    case .array(let values): values.map(shown).joined(separator: " ")
+    case .object: value.text
+    }
+  }
+
+  /// A whole list as one page of the API.
+  static func list(_ rows: [JSONValue]) -> JSONValue {
+    ["data": .array(rows), "next": .null]
+  }
+}
