@@ -70,7 +70,7 @@ private final class Received: Sendable {
       let response = try await rig.send(
         .get, "/stores/abc/v3/hooks",
         headers: [
-          ("Cookie", "canary"), ("X-Forwarded-For", "canary"), ("Latchkey-Timeout", "7"),
+          ("Cookie", "canary"), ("X-Forwarded-For", "canary"), ("Latchkey-Timeout", "110"),
           ("traceparent", "00-1-2-01"),
           ("Authorization", "Bearer \(rig.key.text)"), ("Accept-Encoding", "gzip"),
           ("X_Under", "canary"),

@@ -13,7 +13,7 @@ import Vault
 private final class ScriptedSource: StoreChangeSource {
   private struct State {
     var position: Int64 = 0
-    var installations: [InstallationRecord] = []
+    var installations: [InstallationID: InstallationRecord] = [:]
     var keys: [ServiceKeyRecord] = []
     var isDown = false
     var unreadable: [InstallationID] = []
@@ -29,12 +29,9 @@ private final class ScriptedSource: StoreChangeSource {
   func put(_ id: InstallationID, _ state: InstallationState, sealed: Sealed?) {
     self.state.withLock { all in
       all.position += 1
-      all.installations.removeAll { $0.installation == id }
-      all.installations.append(
-        InstallationRecord(
-          installation: id, state: state, generation: Generation(1), sealedToken: sealed?.bytes,
-          scopes: .none,
-          changeNumber: all.position))
+      all.installations[id] = InstallationRecord(
+        installation: id, state: state, generation: Generation(1), sealedToken: sealed?.bytes,
+        scopes: .none, changeNumber: all.position)
     }
   }
 
@@ -42,7 +39,7 @@ private final class ScriptedSource: StoreChangeSource {
   func restore() {
     state.withLock { all in
       all.position = 1
-      all.installations = all.installations.filter { $0.changeNumber <= 1 }
+      all.installations = all.installations.filter { $0.value.changeNumber <= 1 }
     }
   }
 
@@ -52,7 +49,7 @@ private final class ScriptedSource: StoreChangeSource {
     let start = all.position < position ? 0 : position
     return StoreChanges(
       position: all.position, replacesAll: all.position < position,
-      installations: all.installations.filter { $0.changeNumber > start }, keys: all.keys)
+      installations: all.installations.values.filter { $0.changeNumber > start }, keys: all.keys)
   }
 
   func auditUnreadable(_ records: [InstallationRecord]) async throws(PostgresError) {
