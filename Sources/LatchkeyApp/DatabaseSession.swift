@@ -61,7 +61,7 @@ package struct DatabaseSession: Sendable {
   ) async throws -> Value {
     switch core.database {
     case .external(let connectionString, let connections):
-      let keyring = try KeyringFile.load(core.encryptionKey)
+      let keyring = try core.encryptionKey.keyring()
       return try await pooled(
         DatabaseSettings(connectionString: connectionString, connections: connections), reactor,
         logger
@@ -73,7 +73,7 @@ package struct DatabaseSession: Sendable {
       let cluster = PrivateCluster(directory: core.dataDirectory + "/postgres", logger: logger)
       let connectionString = try await cluster.start()
       do {
-        let keyring = try KeyringFile.load(core.encryptionKey)
+        let keyring = try core.encryptionKey.keyring()
         let value = try await pooled(
           DatabaseSettings(
             connectionString: Secret(connectionString), connections: connections), reactor, logger

@@ -133,6 +133,11 @@ package struct LogSettings: Sendable {
   package let level: Logger.Level
   /// `nil`: text on a terminal, JSON elsewhere.
   package let format: LogFormat?
+
+  package init(level: Logger.Level, format: LogFormat?) {
+    self.level = level
+    self.format = format
+  }
 }
 
 /// How a log line looks.

@@ -2,14 +2,12 @@ import Base
 import LatchkeyApp
 import Linux
 import Logging
+import TestSupport
 import Testing
 
 @Suite struct `The settings file` {
-  private let directory = "/tmp/latchkey-settings-file-tests-\(UInt64.random(in: 0 ... .max))"
-
   private func file(_ content: String, _ kind: String = "yaml") throws -> String {
-    _ = try Directory.make(directory, mode: 0o700).get()
-    let path = directory + "/\(UInt64.random(in: 0 ... .max)).\(kind)"
+    let path = try temporaryDirectory("settings") + "/latchkey.\(kind)"
     _ = try SmallFile.createPrivate(path, Array(content.utf8))
     return path
   }

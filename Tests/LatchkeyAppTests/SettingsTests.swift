@@ -1,6 +1,7 @@
 import Base
 import LatchkeyApp
 import Linux
+import TestSupport
 import Testing
 
 /// The least that `serve` starts with.
@@ -177,11 +178,8 @@ func settings(_ changes: [String: String?] = [:]) throws(SettingsProblems) -> Se
 }
 
 @Suite struct `Secrets in settings` {
-  private let directory = "/tmp/latchkey-settings-tests-\(UInt64.random(in: 0 ... .max))"
-
   private func file(_ name: String, _ content: String) throws -> String {
-    _ = try Directory.make(directory, mode: 0o700).get()
-    let path = directory + "/" + name
+    let path = try temporaryDirectory("settings") + "/" + name
     _ = try SmallFile.createPrivate(path, Array(content.utf8))
     return path
   }

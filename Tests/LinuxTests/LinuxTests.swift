@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import TestSupport
 import Testing
 
 @Suite(.serialized) struct `Process hardening` {
@@ -68,9 +69,8 @@ import Testing
 }
 
 @Suite struct `Small files` {
-  private let directory = "/tmp/latchkey-linux-tests-\(UInt64.random(in: 0 ... .max))"
-
   @Test func `a private file is complete, durable and closed to others`() throws {
+    let directory = try temporaryDirectory("files")
     _ = try Directory.make(directory + "/deep/er", mode: 0o700).get()
     let path = directory + "/deep/er/key"
     #expect(try SmallFile.createPrivate(path, Array("first".utf8)))
@@ -82,8 +82,7 @@ import Testing
   }
 
   @Test func `of many that make the same file one wins, and all read what it wrote`() async throws {
-    _ = try Directory.make(directory, mode: 0o700).get()
-    let path = directory + "/race"
+    let path = try temporaryDirectory("files") + "/race"
     let winners = try await withThrowingTaskGroup { group in
       for number in UInt8(0)..<16 {
         group.addTask { try SmallFile.createPrivate(path, [UInt8](repeating: number, count: 4096)) }
@@ -99,8 +98,7 @@ import Testing
   }
 
   @Test func `a file over the limit is refused`() throws {
-    _ = try Directory.make(directory, mode: 0o700).get()
-    let path = directory + "/big"
+    let path = try temporaryDirectory("files") + "/big"
     _ = try SmallFile.createPrivate(path, [UInt8](repeating: 1, count: 1001))
     #expect(throws: SystemError(call: "read", path: path, code: EFBIG)) {
       try SmallFile.read(path, atMost: 1000)
