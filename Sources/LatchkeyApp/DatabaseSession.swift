@@ -70,7 +70,7 @@ package struct DatabaseSession: Sendable {
           DatabaseSession(database: database, keyring: keyring, reactor: reactor, loops: loops))
       }
     case .ownCluster(let connections):
-      let cluster = PrivateCluster(directory: core.dataDirectory + "/postgres", logger: logger)
+      let cluster = PrivateCluster(directory: core.clusterDirectory, logger: logger)
       let connectionString = try await cluster.start()
       do {
         let keyring = try core.encryptionKey.keyring()

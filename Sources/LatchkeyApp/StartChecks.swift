@@ -30,7 +30,7 @@ struct StartChecks: Sendable {
     do throws(KeyringMismatch) {
       try await VaultInventory(database: session.database, keyring: session.keyring).check()
     } catch {
-      throw StartProblem(error.text)
+      throw StartProblem(error.advice)
     }
     try await AppRegistry(database: session.database).record(
       settings.core.apps.map { AppRecord($0.name, $0.clientID, Scopes($0.scopes)) })
@@ -47,20 +47,6 @@ struct StartChecks: Sendable {
     } catch {
       throw StartProblem(
         "the database cannot be reached: \(error). Check DATABASE_URL and the server.")
-    }
-  }
-}
-
-extension KeyringMismatch {
-  fileprivate var text: String {
-    switch self {
-    case .database(let error): "the keyring could not be checked: \(error)"
-    case .missingKeys(let names):
-      "tokens are sealed with keys that CREDENTIALS_ENCRYPTION_KEY does not name: "
-        + names.joined(separator: ", ") + ". Add them; nothing was changed."
-    case .wrongKeys(let names):
-      "CREDENTIALS_ENCRYPTION_KEY names keys that are not the ones that sealed under these names: "
-        + names.joined(separator: ", ") + ". Nothing was changed."
     }
   }
 }

@@ -56,8 +56,8 @@ package struct VaultInventory: Sendable {
 
   /// Refuses a keyring that lacks a key in use, or holds another key under its name.
   ///
-  /// Only when everything is in order, canaries of keys that have none yet are stored.
-  package func check() async throws(KeyringMismatch) {
+  /// Only when everything is in order, canaries of keys that have none yet are stored, unless the caller only looks.
+  package func check(plantsCanaries: Bool = true) async throws(KeyringMismatch) {
     let uses: [KeyUse]
     let canaries: [String: [UInt8]]
     do throws(PostgresError) {
@@ -78,6 +78,7 @@ package struct VaultInventory: Sendable {
       }
     }
     guard wrong.isEmpty else { throw .wrongKeys(wrong) }
+    guard plantsCanaries else { return }
     do throws(PostgresError) {
       for id in keyring.keyIDs where canaries[id.text] == nil { try await plant(id) }
     } catch { throw .database(error) }
