@@ -117,7 +117,9 @@ struct GatewayCall: ParsableArguments {
     if json || console.hasOutputTerminal, let document = try? JSONScanner.parse(body) {
       return try console.line(document.prettyText)
     }
-    try console.writeOutput(body)
-    if console.hasOutputTerminal { try console.line("") }
+    guard console.hasOutputTerminal else { return try console.writeOutput(body) }
+    // Not JSON, and on its way to a terminal: line by line, without what the terminal would obey.
+    let lines = String(decoding: body, as: UTF8.self).split(separator: "\n")
+    try console.line(lines.map { Table.printable(String($0)) }.joined(separator: "\n"))
   }
 }

@@ -1,4 +1,5 @@
 import LatchkeyApp
+import Linux
 import Postgres
 import Vault
 
@@ -10,7 +11,21 @@ enum DatabaseCommand {
   static func run<Value: Sendable>(
     _ console: Console, _ body: @escaping @Sendable (Database, Keyring) async throws -> Value
   ) async throws -> Value {
+    ProcessHardening.apply()
     let core = try CoreSettings(reading: console.environment)
-    return try await DatabaseSession.with(core, body)
+    // Standard output is the command's own.
+    let output = LogOutput(core.logging, stream: .standardError)
+    let logger = output.logger("latchkey")
+    let result: Result<Value, any Error>
+    do {
+      result = .success(
+        try await DatabaseSession.with(core, logger: logger) { session in
+          try await body(session.database, session.keyring)
+        })
+    } catch {
+      result = .failure(error)
+    }
+    await output.flush()
+    return try result.get()
   }
 }

@@ -64,7 +64,7 @@ struct LatchkeyCommand: ParsableCommand {
     commandName: "latchkey",
     abstract: "Keeps the BigCommerce tokens of your app, and calls stores for your services.",
     discussion: """
-      serve, migrate, vault and keys create --bootstrap work on the database and read the same
+      serve, migrate, doctor, vault and keys create --bootstrap work on the database and read the same
       settings as the service (DATABASE_URL, CREDENTIALS_ENCRYPTION_KEY ...; see .env.example).
 
       All other commands talk to a running service: LATCHKEY_URL says where its internal listener is
@@ -75,6 +75,7 @@ struct LatchkeyCommand: ParsableCommand {
       Completions for your shell: latchkey --generate-completion-script bash (or zsh, fish).
       """,
     subcommands: [
-      Serve.self, Migrate.self, VaultCommands.self, Keys.self, Stores.self, API.self,
+      Serve.self, Migrate.self, DoctorCommand.self, VaultCommands.self, Keys.self, Stores.self,
+      API.self,
     ])
 }

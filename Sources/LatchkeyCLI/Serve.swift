@@ -1,6 +1,5 @@
 import ArgumentParser
 import LatchkeyApp
-import Logging
 
 /// `latchkey serve`.
 struct Serve: Command {
@@ -14,8 +13,14 @@ struct Serve: Command {
 
   func run(on console: Console) async throws {
     let settings = try Settings(reading: console.environment)
-    var logger = Logger(label: "latchkey")
-    logger.logLevel = settings.core.logging.level
-    try await Server.run(settings, logger: logger)
+    let output = LogOutput(settings.core.logging)
+    output.bootstrap()
+    do {
+      try await Server.run(settings, logger: output.logger("latchkey"))
+    } catch {
+      await output.flush()
+      throw error
+    }
+    await output.flush()
   }
 }

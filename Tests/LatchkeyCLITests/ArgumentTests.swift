@@ -82,6 +82,8 @@ import Testing
     for name in wrong.keys { #expect(console.errors.contains(name)) }
     #expect(await console.run(["serve"], wrong) == .usage)
     #expect(console.errors.contains("APP_ORIGIN"))
+    #expect(await console.run(["doctor", "--json"], wrong) == .usage)
+    #expect(console.output.contains("LATCHKEY_LOG_LEVL"))
   }
 
   @Test func `a missing key and a wrong address are reported together`() async {
