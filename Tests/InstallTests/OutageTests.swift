@@ -173,7 +173,13 @@ private func withOwnCluster(
   @Test func `a database that hangs is answered for in time, before and after the exchange`()
     async throws
   {
-    try await Deployment.with { deployment in
+    var options = Deployment.Options()
+    // The product's own patience; that of other tests is longer.
+    options.adjust = { settings in
+      settings.statementTimeout = .seconds(5)
+      settings.acquireTimeout = .seconds(1)
+    }
+    try await Deployment.with(options) { deployment in
       _ = try await deployment.install("code0", store: "warm")
       // A lock that nobody gives up: statements are taken and not answered.
       let blocker = Blocker()
