@@ -155,6 +155,8 @@ struct SettingsReader {
   }
 
   private mutating func show(_ name: SettingName, _ text: String?, isDefault: Bool) {
+    // One setting may be looked at for the sake of another.
+    guard !effective.contains(where: { $0.name == name }) else { return }
     effective.append(EffectiveSetting(name: name, text: text, isDefault: isDefault))
   }
 
