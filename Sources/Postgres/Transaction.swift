@@ -76,7 +76,12 @@ package actor Transaction {
       phase = .open
       let outcome = await connection.run(exchange(isFirst), until: end())
       if !outcome.isAlive { connectionEnded(outcome) }
-      return try outcome.result.get()
+      let results = try outcome.result.get()
+      guard !outcome.isReusable else {
+        phase = .ended
+        throw .server(sqlState: "25P01", message: "a statement ended the transaction by itself")
+      }
+      return results
     } catch {
       failure = failure ?? error
       throw error

@@ -6,22 +6,18 @@ extension PrivateCluster {
   /// Adopts the running server or starts one.
   func run(_ programs: ServerPrograms, _ user: ServerUser) async throws(PrivatePostgresError) {
     let end = ContinuousClock.now + .seconds(60)
-    while true {
-      if let process = serverProcess {
-        try await waitUntilReady(process, end)
-        return
+    if let process = serverProcess { return try await waitUntilReady(process, end) }
+    // After a crash of the server its children take a moment to end; nothing can start before that.
+    while !ServerProcesses.inside(paths.data).isEmpty {
+      guard ContinuousClock.now < end, await pause() else {
+        throw .startFailed("processes of an earlier server do not end")
       }
-      try removeStalePostmasterFile()
-      let started = try await user.run(
-        programs.path("pg_ctl"),
-        ["start", "-w", "-t", "60", "-D", paths.data, "-l", paths.startLog])
-      if started.succeeded { return }
-      // After a crash of the server its children take a moment to end; nothing can start before that.
-      let leftovers = ServerProcesses.inside(paths.data)
-      guard !leftovers.isEmpty, ContinuousClock.now < end, await pause() else {
-        let log = TextFile.read(paths.startLog) ?? started.output
-        throw .startFailed(log.lastLines)
-      }
+    }
+    try removeStaleLocks()
+    let started = try await user.run(
+      programs.path("pg_ctl"), ["start", "-w", "-t", "60", "-D", paths.data, "-l", paths.startLog])
+    guard started.succeeded else {
+      throw .startFailed((TextFile.read(paths.startLog) ?? started.output).lastLines)
     }
   }
 
@@ -51,15 +47,18 @@ extension PrivateCluster {
     throw .startFailed((TextFile.read(paths.startLog) ?? "it ended while starting").lastLines)
   }
 
-  /// PostgreSQL refuses to start when the process number in an old file is another program's now.
+  /// PostgreSQL refuses to start when a process number in an old lock file is in use: by another program by now, or
+  /// by a dead server that its parent has not reaped, as in containers without an init.
   ///
-  /// The file also guards shared memory, so it goes only when no server process of this directory is left.
-  private func removeStalePostmasterFile() throws(PrivatePostgresError) {
-    guard TextFile.read(paths.postmasterFile) != nil,
-      ServerProcesses.inside(paths.data).isEmpty
-    else { return }
+  /// The files also guard shared memory; they go only because no server process of this directory is left, by the
+  /// kernel's word, and because nobody else can start one while it is our turn.
+  private func removeStaleLocks() throws(PrivatePostgresError) {
+    guard TextFile.read(paths.postmasterFile) != nil else { return }
     logger.info("The private PostgreSQL was not shut down cleanly and recovers")
-    try system { () throws(SystemError) in try TextFile.remove(paths.postmasterFile) }
+    try system { () throws(SystemError) in
+      try TextFile.remove(paths.socket + "/.s.PGSQL.5432.lock")
+      try TextFile.remove(paths.postmasterFile)
+    }
   }
 
   /// Makes the directories, gives them to the server's user, and checks that this user gets there.

@@ -9,7 +9,7 @@ import Testing
   private func withPooler(
     _ body: (_ pooled: DatabaseSettings, _ direct: Database) async throws -> Void
   ) async throws {
-    try await withTemporaryDatabase { (temporary: TemporaryDatabase) in
+    try await withTemporaryDatabase { (temporary: TemporaryDatabase) async throws in
       let pooler = try await PgBouncer.start(before: temporary, poolSize: 3)
       var settings = DatabaseSettings(
         connectionString: Secret(pooler.connectionString(host: "localhost")), connections: 8)

@@ -24,7 +24,7 @@ import Testing
   }
 
   @Test func `a statement answers with its rows and the number it touched`() async throws {
-    try await withTemporaryDatabase { (database: Database) in
+    try await withTemporaryDatabase { (database: Database) async throws in
       _ = try await database.query(Self.table)
       #expect(try await database.query(Self.insert(1)).affected == 1)
       let many = try await database.query(
@@ -36,7 +36,7 @@ import Testing
   }
 
   @Test func `a pipelined transaction takes effect as a whole or not at all`() async throws {
-    try await withTemporaryDatabase { (database: Database) in
+    try await withTemporaryDatabase { (database: Database) async throws in
       _ = try await database.query(Self.table)
       await #expect(throws: PostgresError.uniqueViolation(constraint: "t_pkey")) {
         try await database.transaction([Self.insert(1), Self.insert(1), Self.insert(2)])
@@ -85,7 +85,7 @@ import Testing
   }
 
   @Test func `a rule that is checked at the commit fails the transaction`() async throws {
-    try await withTemporaryDatabase { (database: Database) in
+    try await withTemporaryDatabase { (database: Database) async throws in
       _ = try await database.query(Self.table)
       let expected = PostgresError.foreignKeyViolation(constraint: "t_parent_fkey")
       await #expect(throws: expected) {
@@ -104,7 +104,7 @@ import Testing
   }
 
   @Test func `an interactive transaction commits when its body returns`() async throws {
-    try await withTemporaryDatabase { (database: Database) in
+    try await withTemporaryDatabase { (database: Database) async throws in
       _ = try await database.query(Self.table)
       let seen = try await database.withTransaction { transaction in
         _ = try await transaction.query(Self.insert(1))
@@ -118,7 +118,7 @@ import Testing
 
   @Test func `an interactive transaction is rolled back when its body throws`() async throws {
     struct Reason: Error, Equatable {}
-    try await withTemporaryDatabase { (database: Database) in
+    try await withTemporaryDatabase { (database: Database) async throws in
       _ = try await database.query(Self.table)
       await #expect(throws: Reason()) {
         try await database.withTransaction { transaction in
@@ -131,7 +131,7 @@ import Testing
   }
 
   @Test func `a body that swallows an error does not commit`() async throws {
-    try await withTemporaryDatabase { (database: Database) in
+    try await withTemporaryDatabase { (database: Database) async throws in
       _ = try await database.query(Self.table)
       await #expect(throws: PostgresError.uniqueViolation(constraint: "t_pkey")) {
         try await database.withTransaction { transaction in
@@ -152,7 +152,7 @@ import Testing
   }
 
   @Test func `statements of one transaction that are called for at once take turns`() async throws {
-    try await withTemporaryDatabase { (database: Database) in
+    try await withTemporaryDatabase { (database: Database) async throws in
       _ = try await database.query(Self.table)
       try await database.withTransaction { transaction in
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -165,7 +165,7 @@ import Testing
   }
 
   @Test func `a transaction cannot be used after its end`() async throws {
-    try await withTemporaryDatabase { (database: Database) in
+    try await withTemporaryDatabase { (database: Database) async throws in
       let escaped = try await database.withTransaction { transaction in
         _ = try await transaction.query(Statement("SELECT 1"))
         return transaction
@@ -177,7 +177,7 @@ import Testing
   }
 
   @Test func `a transaction that loses against another is tried again as a whole`() async throws {
-    try await withTemporaryDatabase { (database: Database) in
+    try await withTemporaryDatabase { (database: Database) async throws in
       _ = try await database.query(Self.table)
       _ = try await database.transaction([Self.insert(1), Self.insert(2)])
       // Two transactions lock the same two rows in opposite order; one of them is chosen to fail.
@@ -195,7 +195,7 @@ import Testing
   }
 
   @Test func `a big answer and a big parameter pass`() async throws {
-    try await withTemporaryDatabase { (database: Database) in
+    try await withTemporaryDatabase { (database: Database) async throws in
       let bytes = [UInt8](repeating: 0xa5, count: 8 << 20)
       let row = try await database.query(
         Statement("SELECT $1 AS value, length($1) AS size", [bytes])

@@ -17,7 +17,7 @@ import Testing
   }
 
   @Test func `texts keep every character`() async throws {
-    try await withTemporaryDatabase { (database: Database) in
+    try await withTemporaryDatabase { (database: Database) async throws in
       for text in ["", "a", "ü€😀\u{301}", "'\"\\{},NULL", "a\nb\tc\r", " null ", "\u{7f}\u{1}"] {
         try await check(text, is: text, on: database)
       }
@@ -29,7 +29,7 @@ import Testing
   @Test func `a text with NUL is refused before anything is sent, and names its place`()
     async throws
   {
-    try await withTemporaryDatabase { (database: Database) in
+    try await withTemporaryDatabase { (database: Database) async throws in
       for statement in [
         Statement("SELECT $1, $2", ["a", "b\0c"]), Statement("SELECT $1, $2", ["a", ["b", "\0"]]),
         Statement("SELECT $1, $2", ["a", Optional("\0")]),
@@ -51,7 +51,7 @@ import Testing
   }
 
   @Test func `integers keep their extremes`() async throws {
-    try await withTemporaryDatabase { (database: Database) in
+    try await withTemporaryDatabase { (database: Database) async throws in
       for number in [Int64.min, -1, 0, 1, .max] {
         try await check(number, is: String(number), on: database)
       }
@@ -74,7 +74,7 @@ import Testing
   }
 
   @Test func `bytes keep all 256 values`() async throws {
-    try await withTemporaryDatabase { (database: Database) in
+    try await withTemporaryDatabase { (database: Database) async throws in
       let sql: StaticString = "SELECT $1 AS value, encode($1, 'hex') AS text"
       let all = (0...255).map { UInt8($0) }
       try await check(all, is: Hex.encode(all), sql, on: database)
@@ -84,7 +84,7 @@ import Testing
 
   @Test func `moments are exact to the microsecond, whatever the session's time zone`() async throws
   {
-    try await withTemporaryDatabase { (database: Database) in
+    try await withTemporaryDatabase { (database: Database) async throws in
       _ = try await database.query(
         Statement(
           """
@@ -115,7 +115,7 @@ import Testing
   }
 
   @Test func `durations are intervals`() async throws {
-    try await withTemporaryDatabase { (database: Database) in
+    try await withTemporaryDatabase { (database: Database) async throws in
       try await check(Duration.milliseconds(90_061_001), is: "25:01:01.001", on: database)
       try await check(Duration.seconds(-5), is: "-00:00:05", on: database)
       let row = try await database.query(
@@ -127,7 +127,7 @@ import Testing
   }
 
   @Test func `arrays of texts need no quoting`() async throws {
-    try await withTemporaryDatabase { (database: Database) in
+    try await withTemporaryDatabase { (database: Database) async throws in
       let sql: StaticString = "SELECT $1 AS value, array_to_string($1, '|') AS text"
       let odd = ["", "a,b", "{x}", "\"q\"", "back\\slash", "NULL", " ", "ü😀", "'"]
       try await check(odd, is: odd.joined(separator: "|"), sql, on: database)
@@ -151,7 +151,7 @@ import Testing
   }
 
   @Test func `JSON documents are read as they were written`() async throws {
-    try await withTemporaryDatabase { (database: Database) in
+    try await withTemporaryDatabase { (database: Database) async throws in
       let documents: [JSONValue] = [
         ["a": 1, "b": [true, nil, "x\"\\\u{1}😀"]], [], nil, "text", .number("9007199254740993"),
         .number("1.50"), .object([]),
@@ -163,7 +163,7 @@ import Testing
   }
 
   @Test func `NULL is only read as an optional`() async throws {
-    try await withTemporaryDatabase { (database: Database) in
+    try await withTemporaryDatabase { (database: Database) async throws in
       let row = try await database.query(
         Statement(
           "SELECT $1 AS a, $2 AS b, $3 AS c, $4 AS d, $5 AS e",
@@ -185,7 +185,7 @@ import Testing
   }
 
   @Test func `a column of another type or name is an error that names it`() async throws {
-    try await withTemporaryDatabase { (database: Database) in
+    try await withTemporaryDatabase { (database: Database) async throws in
       let row = try await database.query(Statement("SELECT 'x' AS a, 5::bigint AS b")).rows[0]
       #expect(throws: PostgresError.decoding(column: "b", expected: "text")) {
         try row.decode("b", as: String.self)
@@ -200,7 +200,7 @@ import Testing
   }
 
   @Test func `random values survive`() async throws {
-    try await withTemporaryDatabase { (database: Database) in
+    try await withTemporaryDatabase { (database: Database) async throws in
       let seed = UInt64.random(in: 0 ... .max)
       var random = SeededGenerator(seed: seed)
       for _ in 0..<count(ordinary: 100, full: 5000) {
