@@ -77,9 +77,10 @@ extension CurlRequest {
 
   /// Whether libcurl may send the request again when a reused connection turns out to be dead.
   ///
-  /// Only when doing it twice is the same as doing it once, and the body can be sent from its start.
+  /// Only when it changes nothing, and the body can be sent from its start: what becomes of a write is the caller's to
+  /// find out.
   var mayBeResent: Bool {
-    guard [.get, .head, .options, .put, .delete].contains(method) else { return false }
+    guard [.get, .head, .options].contains(method) else { return false }
     if case .stream = body { return false }
     return true
   }

@@ -3,6 +3,7 @@ import BigCommerce
 import Curl
 import Gateway
 import Install
+import Linux
 import Logging
 import Postgres
 import ServiceLifecycle
@@ -35,6 +36,9 @@ struct Parts: Sendable {
       settings: GatewaySettings(
         apps: settings.core.apps.map(\.name), userAgent: "Latchkey/\(Server.version)"),
       logger: logger)
+    if case .failure(let error) = Directory.make(settings.core.dataDirectory, mode: 0o700) {
+      throw StartProblem("LATCHKEY_DATA_DIR cannot be made: \(error)")
+    }
     let spool =
       try settings.spools
       ? Spool(

@@ -17,6 +17,42 @@ import Web
 
 extension Callbacks: CallbackHandling {}
 
+/// Lets what a callback changed count on this replica without waiting for the next poll.
+private struct NoticedCallbacks: CallbackHandling {
+  let callbacks: Callbacks
+  let changed: @Sendable () async -> Void
+
+  func install(_ request: CallbackRequest) async -> CallbackAnswer {
+    await noticed(callbacks.install(request))
+  }
+
+  func load(_ request: CallbackRequest) async -> CallbackAnswer { await callbacks.load(request) }
+
+  func uninstall(_ request: CallbackRequest) async -> CallbackAnswer {
+    await noticed(callbacks.uninstall(request))
+  }
+
+  func removeUser(_ request: CallbackRequest) async -> CallbackAnswer {
+    await callbacks.removeUser(request)
+  }
+
+  /// A failure changed nothing, and its answer must not wait for a database that may be away.
+  private func noticed(_ answer: CallbackAnswer) async -> CallbackAnswer {
+    if !answer.isFailure { await changed() }
+    return answer
+  }
+}
+
+extension CallbackAnswer {
+  fileprivate var isFailure: Bool {
+    switch self {
+    case .page(let page): page.status >= 400
+    case .refused: true
+    case .redirect, .acknowledged: false
+    }
+  }
+}
+
 /// Connects the parts to the two listeners.
 struct Wiring: Sendable {
   let settings: Settings
@@ -41,7 +77,8 @@ struct Wiring: Sendable {
         }, in: environment
       ) { log.notice("internal listener", metadata: ["port": "\($0)"]) },
       try Listeners.publicListener(
-        place(settings.publicListener), site(), callbacks: parts.callbacks,
+        place(settings.publicListener), site(),
+        callbacks: NoticedCallbacks(callbacks: parts.callbacks, changed: changed),
         isReady: { directory.current() != nil }, in: environment
       ) { log.notice("public listener", metadata: ["port": "\($0)"]) },
     ]
@@ -90,11 +127,10 @@ struct Wiring: Sendable {
     return .success(APICaller(keyID: key.id, grant: key.grant))
   }
 
-  private func api() -> APIRoutes {
-    let database = session.database
+  private var changed: @Sendable () async -> Void {
     let directory = parts.directory
     let log = logger
-    let changed: @Sendable () async -> Void = {
+    return {
       do throws(PostgresError) {
         try await directory.refreshNow()
       } catch {
@@ -102,6 +138,10 @@ struct Wiring: Sendable {
         log.info("a change counts here a moment later", metadata: ["error": "\(error)"])
       }
     }
+  }
+
+  private func api() -> APIRoutes {
+    let database = session.database
     let tokens = TokenProver(
       client: client, origin: settings.platform.api, watch: parts.watch)
     let importer = StoreImporter(

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("LATCHKEY_BUILD", ROOT / ".build/debug"))
 FULL = os.environ.get("LATCHKEY_TEST_FULL") == "1"
 SCOPES = (
-    "store_v2_default store_v2_products store_v2_orders store_v2_customers store_v2_information_read_only "
+    "store_v2_products store_v2_orders store_v2_customers store_v2_information_read_only "
     "store_v2_content store_inventory store_cart store_channel_settings_read_only"
 )
 
@@ -98,6 +98,12 @@ class Deployment:
     sandbox: subprocess.Popen = None
     service: subprocess.Popen = None
     operator_key: str = None
+    used_stores: int = 0
+
+    def fresh_store(self):
+        """A store that no test has touched: a store takes five installs a minute."""
+        self.used_stores += 1
+        return f"store{self.used_stores + 1:04d}"
 
     @property
     def data(self):
@@ -180,10 +186,16 @@ class Deployment:
 
     # Acts
 
-    def bootstrap(self):
+    def bootstrap(self, tls=None):
         self.operator_key = json.loads(
             self.cli("keys", "create", "--bootstrap", "--name", "e2e", "--json").stdout)["key"]
+        self.await_key(tls)
         return self.operator_key
+
+    def await_key(self, tls=None):
+        """A new key counts on every replica within two seconds."""
+        wait_until(lambda: request(self.internal, "GET", "/v1/keys", headers={
+            "Authorization": f"Bearer {self.operator_key}"}, tls=tls).status == 200, "the operator's key counts", 5)
 
     def service_key(self, stores=("*",), scopes=("*",), abilities=("proxy",), **extra):
         answer = self.api("POST", "/v1/keys", {"name": "e2e", "app": "default", "stores": list(stores),
@@ -225,6 +237,7 @@ class Deployment:
         return next(user["id"] for user in users if not user["is_owner"])
 
     def fault(self, kind, **order):
+        """Orders a fault of the sandbox; `path` is behind the store's own."""
         self.control("POST", "/faults", {"kind": kind} | order)
 
     def arrived(self, **query):

@@ -1,7 +1,7 @@
 """BigCommerce's own Python client works through the gateway over TLS by changing only host and token."""
 import os
 
-from deployment import deployment, self_signed
+from deployment import deployment, self_signed, trusting
 
 STORE = "demo1234"
 
@@ -17,7 +17,7 @@ def test_the_official_client(monkeypatch, tmp_path):
             "LATCHKEY_INTERNAL_TLS_CERT": str(certificate), "LATCHKEY_INTERNAL_TLS_KEY": str(key_file)}) as running:
         running.start(wait=False)
         running.await_ready_over_tls(certificate)
-        running.bootstrap()
+        running.bootstrap(tls=trusting(certificate))
         running.install(STORE)
         service_key = running.service_key_over_tls(certificate, [STORE])
 

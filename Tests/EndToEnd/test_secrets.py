@@ -34,7 +34,7 @@ def test_no_secret_is_found_anywhere():
         environment = Path(f"/proc/{running.service.pid}/cmdline").read_bytes()
 
         dump = subprocess.run(
-            ["pg_dump", "--inserts", "-h", str(running.data / "postgres"), "-U", "latchkey", "latchkey"],
+            ["pg_dump", "--inserts", "-h", str(running.data / "postgres/socket"), "-U", "latchkey", "latchkey"],
             capture_output=True)
         running.callback("uninstall", STORE)
         running.stop()

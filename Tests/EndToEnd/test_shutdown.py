@@ -13,7 +13,7 @@ def test_calls_in_flight_end_and_the_process_exits_with_0():
         running.install(STORE)
         key = running.service_key(stores=[STORE])
         running.control("DELETE", "/requests")
-        running.fault("delay", path=f"/stores/{STORE}/v3/catalog/products", times=3, delay_ms=4000)
+        running.fault("delay", store=STORE, path="/v3/catalog/products", times=3, delay_ms=4000)
         answers = []
         threads = [threading.Thread(target=lambda: answers.append(
             running.call(key, "GET", f"/stores/{STORE}/v3/catalog/products"))) for _ in range(3)]

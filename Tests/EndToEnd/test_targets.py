@@ -1,12 +1,13 @@
 """No target reaches BigCommerce outside the store's own v2, v3 and graphql."""
 import re
 import socket
+import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
 
 from deployment import count
 from target_corpus import corpus
 
-OWN, OTHER = "demo1234", "store0001"
+OWN, OTHER = "demo1234", "store0002"
 
 
 def send(port, key, targets):
@@ -50,6 +51,17 @@ def read_answer(connection):
     return int(head.split(b" ", 2)[1]), b"connection: close" in head.lower()
 
 
+def leaves(target):
+    """Whether a server that decodes up to four times could see dot segments, empty segments or parameters."""
+    path = target.split("?")[0]
+    for _ in range(5):
+        segments = re.split(r"[/\\\\]", path.split("?")[0])[1:]
+        if any(part in (".", "..") or ";" in part for part in segments) or "" in segments[:-1] or "\0" in path:
+            return True
+        path = urllib.parse.unquote(path, errors="replace")
+    return False
+
+
 def test_nothing_outside_the_own_store_is_reached(running):
     running.install(OWN)
     running.install(OTHER)
@@ -66,7 +78,6 @@ def test_nothing_outside_the_own_store_is_reached(running):
     own = re.compile(rf"^/stores/{OWN}/(v2|v3|graphql)(/|\?|$)")
     outside = [r["target"] for r in seen if not own.match(r["target"])]
     assert outside == []
-    escaped = [r["target"] for r in seen
-               if any(word in r["target"].split("?")[0].lower() for word in ("..", "%2e", "%2f", "%5c", "//", "%00", ";"))]
+    escaped = [r["target"] for r in seen if leaves(r["target"])]
     assert escaped == []
     assert running.call(key, "GET", f"/stores/{OWN}/v3/catalog/products").status == 200

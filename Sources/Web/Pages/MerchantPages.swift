@@ -49,13 +49,15 @@ struct MerchantPages: Sendable {
     _ status: Int, _ text: PageText, _ scopes: [String], _ store: StoreHash?,
     _ requestID: RequestID
   ) -> Response {
-    let context: [String: Any] = [
-      "title": text.title, "brand": brand.name,
-      "logo": brand.logoURL ?? "", "tone": text.tone.rawValue, "lead": text.lead,
+    var context: [String: Any] = [
+      "title": text.title, "brand": brand.name, "tone": text.tone.rawValue, "lead": text.lead,
       "hasSteps": !text.steps.isEmpty, "steps": text.steps, "hasScopes": !scopes.isEmpty,
-      "scopes": scopes, "store": store?.text ?? "", "request": requestID.text,
-      "support": brand.supportURL ?? "",
+      "scopes": scopes, "request": requestID.text,
     ]
+    // A name that is absent ends its section; an empty text would not.
+    context["logo"] = brand.logoURL
+    context["store"] = store?.text
+    context["support"] = brand.supportURL
     return Response(status, "text/html; charset=utf-8", Array(template.render(context).utf8))
   }
 }
