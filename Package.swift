@@ -199,7 +199,7 @@ let package = Package(
     tests("Base"),
     tests("Linux"),
     tests("Reactor", [nioCore, nioPosix]),
-    tests("Curl", ["Reactor", "Base", nioCore, nioPosix, nioHTTP1, nioSSL, httpTypes]),
+    tests("Curl", ["CCurl", "Reactor", "Base", nioCore, nioPosix, nioHTTP1, nioSSL, httpTypes]),
     tests("Postgres", ["Reactor", "Base", "PrivatePostgres", nioCore, nioPosix, logging]),
     tests("PrivatePostgres", ["Linux", "Base", logging]),
     tests("BigCommerce", ["Base", crypto, httpTypes], exclude: ["vectors"]),

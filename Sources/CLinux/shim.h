@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "process.h"
@@ -34,12 +35,13 @@ static inline int clinux_epoll_remove(int set, int fd) {
   return epoll_ctl(set, EPOLL_CTL_DEL, fd, &unused);
 }
 
-/// Names the calling thread (15 bytes at most) and keeps all signals away from it.
-static inline void clinux_become_quiet_thread(const char *name) {
+/// Names the calling thread (15 bytes at most), keeps all signals away from it, returns its number.
+static inline int clinux_become_quiet_thread(const char *name) {
   sigset_t all;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, NULL);
   prctl(PR_SET_NAME, name, 0, 0, 0);
+  return (int)syscall(SYS_gettid);
 }
 
 /// Columns of the terminal behind a descriptor, 0 when it is none. Swift cannot call the variadic `ioctl`.

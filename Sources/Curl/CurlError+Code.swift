@@ -22,9 +22,14 @@ extension CurlError {
       CURLE_COULDNT_CONNECT, CURLE_WRITE_ERROR, CURLE_OK:
       self = hasBegun ? .broken : .connectFailed
     case CURLE_FILESIZE_EXCEEDED: self = .tooLarge
+    // What 7.88 says of a header line beyond 100 KiB; later ones have a code of their own.
+    case CURLE_OUT_OF_MEMORY where hasBegun, Self.tooLargeCode: self = .tooLarge
     default: self = .failed(code: Int32(bitPattern: code.rawValue))
     }
   }
+
+  /// `CURLE_TOO_LARGE`, which the headers of 7.88 do not know.
+  private static let tooLargeCode = CURLcode(100)
 
   /// Throws unless an option was accepted.
   static func check(_ code: CURLcode) throws(CurlError) {

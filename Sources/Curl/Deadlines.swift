@@ -31,7 +31,6 @@ struct Deadlines {
     case next(NIODeadline)
   }
 
-  let started: NIODeadline
   private let connect: NIODeadline
   private let tls: TimeAmount
   private let stall: TimeAmount
@@ -39,7 +38,6 @@ struct Deadlines {
   private let total: NIODeadline?
 
   init(_ settings: CurlSettings, _ request: CurlRequest, started: NIODeadline) {
-    self.started = started
     connect = started + TimeAmount(bounding: settings.connectTimeout)
     tls = TimeAmount(bounding: settings.tlsTimeout)
     stall = TimeAmount(bounding: settings.stallTimeout)

@@ -28,21 +28,33 @@ extension EasyHandle {
     return unsafe Unmanaged<EasyHandle>.fromOpaque(context).takeUnretainedValue()
   }
 
+  /// What the engine cannot see but has to act on, now or after libcurl's call.
+  private func tellEngine(about transfer: Transfer) {
+    if transfer.takePhaseChange() { engine.noteDeadline(of: self) }
+    if transfer.isUploadReleased && (transfer.isUploadPaused || transfer.isAnswerComplete) {
+      engine.noteRefused(transfer)
+    }
+  }
+
   private func setBodyCallbacks() throws(CurlError) {
     let header: curl_write_callback = { bytes, size, count, context in
-      guard let bytes = unsafe bytes, let transfer = unsafe EasyHandle.owner(context)?.transfer
+      guard let bytes = unsafe bytes, let owner = unsafe EasyHandle.owner(context),
+        let transfer = owner.transfer
       else { return Int(CURL_WRITEFUNC_ERROR) }
       let line = unsafe UnsafeRawBufferPointer(start: bytes, count: size * count)
       let isFine = unsafe line.withMemoryRebound(to: UInt8.self) {
         unsafe transfer.takeLine($0.span)
       }
+      owner.tellEngine(about: transfer)
       return isFine ? size * count : Int(CURL_WRITEFUNC_ERROR)
     }
     let write: curl_write_callback = { bytes, size, count, context in
-      guard let transfer = unsafe EasyHandle.owner(context)?.transfer else {
+      guard let owner = unsafe EasyHandle.owner(context), let transfer = owner.transfer else {
         return Int(CURL_WRITEFUNC_ERROR)
       }
-      return unsafe transfer.takeBody(UnsafeRawBufferPointer(start: bytes, count: size * count))
+      let bytes = unsafe UnsafeRawBufferPointer(start: bytes, count: size * count)
+      defer { owner.tellEngine(about: transfer) }
+      return unsafe transfer.takeBody(bytes)
     }
     let read: curl_read_callback = { bytes, size, count, context in
       guard let transfer = unsafe EasyHandle.owner(context)?.transfer else {
@@ -65,9 +77,10 @@ extension EasyHandle {
 
   private func setConnectionCallbacks() throws(CurlError) {
     let begin: curl_prereq_callback = { context, _, _, _, _ in
-      guard let transfer = unsafe EasyHandle.owner(context)?.transfer, transfer.begin() else {
-        return CURL_PREREQFUNC_ABORT
-      }
+      guard let owner = unsafe EasyHandle.owner(context), let transfer = owner.transfer,
+        transfer.begin()
+      else { return CURL_PREREQFUNC_ABORT }
+      owner.tellEngine(about: transfer)
       return CURL_PREREQFUNC_OK
     }
     let open: curl_opensocket_callback = { context, purpose, address in
@@ -76,7 +89,7 @@ extension EasyHandle {
       else { return -1 }
       let wanted = unsafe SocketAddress(address)
       if transfer.request.origin.scheme == .http && !wanted.isLoopback { return -1 }
-      return owner.engine.openSocket(wanted)
+      return owner.engine.openSocket(wanted, for: owner)
     }
     let close: curl_closesocket_callback = { context, fd in
       guard let context = unsafe context else { return 1 }

@@ -48,12 +48,6 @@ import NIOCore
     try CurlError.check(unsafe curl_shim_set_headers(raw, list))
   }
 
-  /// When the TCP connection of the current transfer stood, counted from the transfer's start.
-  var connectTime: TimeAmount? {
-    let micros = unsafe curl_shim_offset_info(raw, CURLINFO_CONNECT_TIME_T)
-    return micros > 0 ? .microseconds(Int64(micros)) : nil
-  }
-
   /// Lets libcurl go on with whatever the transfer does not hold back.
   func unpause(_ transfer: Transfer) throws(CurlError) {
     var mask = CURLPAUSE_CONT

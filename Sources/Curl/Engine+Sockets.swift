@@ -7,6 +7,10 @@ extension Engine {
   struct Socket {
     /// Whether it is a connection, which libcurl closes through `closeSocket`.
     var isConnection = false
+    /// The transfer that libcurl last mentioned with it.
+    var user: TransferID?
+    /// For whom it is being connected; `nil` once it stands.
+    weak var opener: EasyHandle?
     var registration: Registration?
     /// What the reactor watches.
     var watched: Readiness = []
@@ -15,10 +19,10 @@ extension Engine {
   }
 
   /// Opens a socket that no child process inherits.
-  func openSocket(_ address: SocketAddress) -> Int32 {
+  func openSocket(_ address: SocketAddress, for opener: EasyHandle) -> Int32 {
     let type = address.type | Int32(SOCK_CLOEXEC.rawValue)
     let fd = socket(address.family, type, address.transport)
-    if fd >= 0 { sockets[fd] = Socket(isConnection: true) }
+    if fd >= 0 { sockets[fd] = Socket(isConnection: true, opener: opener) }
     return fd
   }
 
@@ -29,18 +33,31 @@ extension Engine {
   }
 
   /// libcurl's socket callback.
-  func watchSocket(_ fd: Int32, _ what: Int32) {
+  ///
+  /// - Parameters:
+  ///   - fd: what is to be watched.
+  ///   - what: for what, in libcurl's words.
+  ///   - easy: whose transfer it is for; `nil` when a connection is closed for nobody's sake.
+  func watchSocket(_ fd: Int32, _ what: Int32, for easy: EasyHandle?) {
     var socket = sockets[fd] ?? Socket()
     socket.wanted = Self.readiness(what)
+    if let user = easy?.transfer?.id { socket.user = user }
     if socket.wanted.isEmpty && !socket.isConnection {
       // A descriptor of libcurl's own: it may be closed as soon as this returns.
       socket.registration?.cancel()
       sockets[fd] = nil
       return
     }
+    // Only a connection that stands has something to be read: the first words of TLS.
+    if socket.wanted.contains(.readable), let opener = socket.opener {
+      socket.opener = nil
+      opener.transfer?.noteConnected()
+      noteDeadline(of: opener)
+    }
     // An idle connection stays watched for reading: the next request finds it so, without a
-    // system call, and when its peer closes it we hear of it.
-    watch(fd, &socket, socket.wanted.isEmpty ? .readable : socket.wanted)
+    // system call, and when its peer closes it we hear of it. One that is held back does not.
+    let isHeldBack = easy?.transfer?.isDownloadPaused ?? false
+    watch(fd, &socket, socket.wanted.isEmpty && !isHeldBack ? .readable : socket.wanted)
     sockets[fd] = socket
   }
 
@@ -66,8 +83,8 @@ extension Engine {
   private func heard(_ fd: Int32, _ readiness: Readiness) {
     guard var socket = sockets[fd] else { return }
     if socket.wanted.isEmpty {
-      // The peer has closed an idle connection, or sent what nobody asked for. libcurl sees it when
-      // it would use the connection again; watching on would wake us for nothing.
+      if socket.isConnection && !isUnderWay(socket.user) { Self.spoil(fd) }
+      // Watching on would wake us for nothing.
       socket.registration?.cancel()
       socket.registration = nil
       socket.watched = []
@@ -79,6 +96,22 @@ extension Engine {
     if readiness.contains(.writable) { events |= CURL_CSELECT_OUT }
     if readiness.contains(.failed) { events |= CURL_CSELECT_ERR }
     socketIsReady(fd, events)
+  }
+
+  /// Makes sure that an idle connection is not used again: its peer has closed it, or has sent what
+  /// nobody asked for.
+  ///
+  /// libcurl 7.88 takes a connection with unread bytes for a good one, and would take the bytes for
+  /// the answer to the next request. It looks for an end of stream, so that is what it gets.
+  private static func spoil(_ fd: Int32) {
+    unsafe withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { scratch in
+      for _ in 0..<64 {
+        let count = unsafe recv(
+          fd, scratch.baseAddress, scratch.count, Int32(MSG_DONTWAIT))
+        if count <= 0 { break }
+      }
+    }
+    _ = shutdown(fd, Int32(SHUT_RDWR))
   }
 
   private static func readiness(_ what: Int32) -> Readiness {

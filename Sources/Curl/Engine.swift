@@ -21,6 +21,8 @@ final class Engine {
   private var curlDue: NIODeadline?
   /// When the deadlines of the transfers have to be looked at.
   private var scanDue: NIODeadline?
+  /// Transfers whose request was refused while it was being sent; seen to after libcurl's call.
+  private var refused: [TransferID] = []
   private var alarm: (due: NIODeadline, task: Scheduled<Void>)?
 
   /// Whether a call is under way, so that libcurl may not be called again.
@@ -36,6 +38,11 @@ final class Engine {
 
   /// How many transfers are under way.
   var transferCount: Int { transfers.count }
+
+  /// Whether this transfer has not ended.
+  func isUnderWay(_ id: TransferID?) -> Bool {
+    id.map { transfers[$0] != nil } ?? false
+  }
 
   /// Starts a transfer; its first bytes leave before this returns if a connection is there.
   func start(_ order: TransferOrder, isCancelled: Bool) {
@@ -124,6 +131,7 @@ extension Engine {
   /// libcurl sets 0 ms again and again; some rounds of it, then others get a turn.
   private func runDueTimers() {
     for _ in 0..<8 {
+      settleRefused()
       guard let due = curlDue, due <= .now() else { return }
       curlDue = nil
       multi.actOnTimer()
@@ -163,15 +171,33 @@ extension Engine {
 
   private func unpause(_ id: TransferID, _ resume: (Transfer) -> Bool) {
     guard let easy = transfers[id], let transfer = easy.transfer, resume(transfer) else { return }
-    enter {
-      do throws(CurlError) {
-        // Calls the write callback before it returns.
-        try easy.unpause(transfer)
-      } catch {
+    enter { unpause(easy, transfer) }
+  }
+
+  private func unpause(_ easy: EasyHandle, _ transfer: Transfer) {
+    do throws(CurlError) {
+      // Calls the write callback before it returns.
+      try easy.unpause(transfer)
+    } catch {
+      release(easy)
+      transfer.finish(CURLE_WRITE_ERROR)
+    }
+    noteDeadline(of: easy)
+  }
+
+  /// Keeps libcurl from waiting for the rest of a request that nobody wants.
+  ///
+  /// libcurl stops sending by itself, unless the answer says `Connection: close`; and in either case
+  /// a paused upload would keep the transfer from ending.
+  private func settleRefused() {
+    while let id = refused.popLast() {
+      guard let easy = transfers[id], let transfer = easy.transfer else { continue }
+      if transfer.isAnswerComplete {
         release(easy)
-        transfer.finish(CURLE_WRITE_ERROR)
+        transfer.finish(CURLE_OK)
+      } else if transfer.resumeUpload() {
+        unpause(easy, transfer)
       }
-      noteDeadline(of: easy)
     }
   }
 }
@@ -185,9 +211,14 @@ extension Engine {
   /// A transfer may have got an earlier deadline than before.
   func noteDeadline(of easy: EasyHandle) {
     guard let transfer = easy.transfer,
-      case .next(let next) = transfer.deadlines.verdict(transfer.marks, now: .uptimeNanoseconds(0))
+      case .next(let next) = transfer.verdict(now: .uptimeNanoseconds(0))
     else { return }
     scanDue = min(scanDue ?? .distantFuture, next)
+  }
+
+  /// The answer to a request that is still being sent goes on; from within a callback.
+  func noteRefused(_ transfer: Transfer) {
+    refused.append(transfer.id)
   }
 
   private func scan() {
@@ -197,25 +228,13 @@ extension Engine {
     var expired: [(EasyHandle, CurlError)] = []
     for easy in transfers.values {
       guard let transfer = easy.transfer else { continue }
-      switch verdict(easy, transfer, now) {
+      switch transfer.verdict(now: now) {
       case .expired(let error): expired.append((easy, error))
       case .next(let deadline): next = min(next, deadline)
       }
     }
     scanDue = next == .distantFuture ? nil : max(next, now + Self.grain)
     for (easy, error) in expired { abort(easy, error) }
-  }
-
-  private func verdict(
-    _ easy: EasyHandle, _ transfer: Transfer, _ now: NIODeadline
-  ) -> Deadlines.Verdict {
-    let verdict = transfer.deadlines.verdict(transfer.marks, now: now)
-    // Whether the connection stands is asked only when it matters.
-    guard case .expired = verdict, transfer.marks.phase == .connecting,
-      transfer.marks.connected == nil, let time = easy.connectTime
-    else { return verdict }
-    transfer.noteConnected(transfer.deadlines.started + time)
-    return transfer.deadlines.verdict(transfer.marks, now: now)
   }
 
   /// Sets the loop's timer, unless it is set early enough.

@@ -34,10 +34,10 @@ import CCurl
   /// `engine` outlives this handle.
   func setCallbacks(_ engine: Engine) throws(CurlError) {
     let context = unsafe Unmanaged.passUnretained(engine).toOpaque()
-    let socket: curl_socket_callback = { _, fd, what, context, _ in
+    let socket: curl_socket_callback = { easy, fd, what, context, _ in
       guard let context = unsafe context else { return -1 }
       let engine = unsafe Unmanaged<Engine>.fromOpaque(context).takeUnretainedValue()
-      engine.watchSocket(fd, what)
+      engine.watchSocket(fd, what, for: unsafe easy.flatMap { unsafe MultiHandle.owner(of: $0) })
       return 0
     }
     let timer: curl_multi_timer_callback = { _, milliseconds, context in
@@ -82,10 +82,15 @@ import CCurl
     var done: [Done] = []
     var code = CURLE_OK
     while let easy = unsafe curl_shim_multi_next_done(raw, &code) {
-      guard let context = unsafe curl_shim_private(easy) else { continue }
-      let owner = unsafe Unmanaged<EasyHandle>.fromOpaque(context).takeUnretainedValue()
+      guard let owner = unsafe Self.owner(of: easy) else { continue }
       done.append(Done(easy: owner, code: code))
     }
     return done
+  }
+
+  /// The owner of a handle; `nil` for the one that libcurl keeps for itself.
+  private static func owner(of easy: UnsafeMutableRawPointer) -> EasyHandle? {
+    guard let context = unsafe curl_shim_private(easy) else { return nil }
+    return unsafe Unmanaged<EasyHandle>.fromOpaque(context).takeUnretainedValue()
   }
 }

@@ -51,12 +51,13 @@ final class Transfer {
 
   /// How often libcurl began to send; more than once when it tried again.
   private(set) var attempts = 0
-  private(set) var marks: Deadlines.Marks
+  private var marks: Deadlines.Marks
+  private var hasChangedPhase = false
   /// Whether libcurl was told to wait; it has to be told when the wait is over.
   private(set) var isDownloadPaused = false
   private(set) var isUploadPaused = false
-  /// Whether the answer made the rest of the request pointless, so that libcurl must not wait for it.
-  private(set) var wantsUploadReleased = false
+  /// Whether the server has refused the request while it was still being sent.
+  private(set) var isUploadReleased = false
 
   init(_ order: TransferOrder, settings: CurlSettings, now: NIODeadline) {
     id = order.id
@@ -95,6 +96,7 @@ extension Transfer {
       return false
     }
     marks.phase = .requesting
+    hasChangedPhase = true
     marks.moved = .now()
     startPump()
     return true
@@ -131,7 +133,6 @@ extension Transfer {
       case .abandoned: return refuse(.cancelled)
       case .full:
         isDownloadPaused = true
-        marks.isPeersTurn = false
         return Int(CURL_WRITEFUNC_PAUSE)
       }
     }
@@ -156,7 +157,8 @@ extension Transfer {
       if buffer.readableBytes == 0 { marks.isUploading = false }
       return count
     case .stream(let buffer, _):
-      if wantsUploadReleased { return 0 }
+      // Nobody reads it any more; libcurl closes the connection afterwards.
+      if isUploadReleased { return 0 }
       switch unsafe buffer.read(into: target) {
       case .bytes(let count): return count
       case .end:
@@ -164,7 +166,6 @@ extension Transfer {
         return 0
       case .wait:
         isUploadPaused = true
-        if marks.phase == .requesting { marks.isPeersTurn = false }
         return Int(CURL_READFUNC_PAUSE)
       }
     }
@@ -186,7 +187,7 @@ extension Transfer {
   private func takeHead(_ framing: ResponseHead.Framing) throws(CurlError) {
     self.framing = framing
     marks.phase = .receiving
-    marks.isPeersTurn = true
+    hasChangedPhase = true
     if head.status >= 300 { releaseUpload() }
     switch framing {
     case .none: download = .collected(ByteBuffer())
@@ -217,7 +218,6 @@ extension Transfer {
   func resumeDownload() -> Bool {
     guard isDownloadPaused else { return false }
     isDownloadPaused = false
-    marks.isPeersTurn = true
     marks.moved = .now()
     return true
   }
@@ -226,14 +226,20 @@ extension Transfer {
   func resumeUpload() -> Bool {
     guard isUploadPaused else { return false }
     isUploadPaused = false
-    if marks.phase == .requesting { marks.isPeersTurn = true }
     marks.moved = .now()
     return true
   }
 
-  /// The TCP connection stands since then.
-  func noteConnected(_ time: NIODeadline) {
-    marks.connected = time
+  /// Whether a deadline has passed, else when the next one does; at zero, only the latter.
+  func verdict(now: NIODeadline) -> Deadlines.Verdict {
+    marks.isPeersTurn = !isDownloadPaused && !isUploadPaused
+    return deadlines.verdict(marks, now: now)
+  }
+
+  /// The TCP connection stands; what is left is TLS.
+  func noteConnected() {
+    guard marks.phase == .connecting, marks.connected == nil else { return }
+    marks.connected = .now()
   }
 
   /// libcurl has ended the transfer.
@@ -261,7 +267,14 @@ extension Transfer {
       })
   }
 
-  private var isAnswerComplete: Bool {
+  /// Whether the deadlines may have become earlier since the last call.
+  func takePhaseChange() -> Bool {
+    defer { hasChangedPhase = false }
+    return hasChangedPhase
+  }
+
+  /// Whether every byte of the answer is here, as far as its head tells.
+  var isAnswerComplete: Bool {
     guard head.isComplete else { return false }
     return switch framing {
     case .none: true
@@ -299,7 +312,7 @@ extension Transfer {
   /// The server has refused the request: what is left of it need not be sent.
   private func releaseUpload() {
     guard marks.isUploading else { return }
-    wantsUploadReleased = true
+    isUploadReleased = true
     stopUpload()
   }
 

@@ -11,7 +11,7 @@ package final class Reactor: Sendable {
   package let loops: [any EventLoop]
 
   private let sets: [NIOLoopBoundBox<PollSet>]
-  private let watcher: Watcher
+  let watcher: Watcher
   private let turn = Atomic<Int>(0)
   private let isShutDown = Atomic<Bool>(false)
 

@@ -14,6 +14,7 @@ final class Watcher: Sendable {
 
   private struct State {
     var thread: pthread_t?
+    var number: Int32?
     var whenEnded: EventLoopPromise<Void>?
   }
 
@@ -47,6 +48,9 @@ final class Watcher: Sendable {
       throw error
     }
   }
+
+  /// The kernel's number of the thread, once it runs.
+  var threadNumber: Int32? { state.withLock { $0.number } }
 
   /// Looks at the set again.
   ///
@@ -92,7 +96,8 @@ final class Watcher: Sendable {
       { context in
         guard let context = unsafe context else { return nil }
         let watcher = unsafe Unmanaged<Watcher>.fromOpaque(context).takeRetainedValue()
-        unsafe clinux_become_quiet_thread("reactor-watcher")
+        let number = unsafe clinux_become_quiet_thread("reactor-watcher")
+        watcher.state.withLock { $0.number = number }
         watcher.run()
         return nil
       }, unsafe me.toOpaque())

@@ -113,4 +113,193 @@ actor Listener {
       pair.closeBoth()
     }
   }
+
+  @Test func `handlers run on their loop, whatever the number of descriptors`() async throws {
+    let pairs = try (0..<300).map { _ in try SocketPair() }
+    try await withReactor(loops: 2) { reactor in
+      let heard = Tally()
+      for (index, pair) in pairs.enumerated() {
+        let loop = reactor.loops[index % 2]
+        try await loop.submit {
+          let own = NIOLoopBoundBox<Registration?>(nil, eventLoop: loop)
+          own.value = try reactor.register(fd: pair.first, on: loop, interest: .readable) { _ in
+            loop.preconditionInEventLoop()
+            heard.add(received(pair.first))
+            own.value?.cancel()
+          }
+        }.get()
+      }
+      for (index, pair) in pairs.enumerated() { pair.send("<\(index)>") }
+      try await heard.wait(for: pairs.count)
+      #expect(heard.all == Set((0..<300).map { "<\($0)>" }))
+      for loop in reactor.loops {
+        let count = try await loop.submit { reactor.registrationCount(on: loop) }.get()
+        #expect(count == 0)
+      }
+    }
+    for pair in pairs { pair.closeBoth() }
+  }
+
+  @Test func `an event of a cancelled registration is never acted upon`() async throws {
+    let pairs = try [SocketPair(), SocketPair()]
+    try await withReactor { reactor in
+      let loop = reactor.loops[0]
+      let heard = Tally()
+      try await loop.submit {
+        // Both are ready in the same batch; whoever comes first ends the other.
+        let registrations = NIOLoopBoundBox<[Registration]>([], eventLoop: loop)
+        for pair in pairs { pair.send("x") }
+        registrations.value = try pairs.map { pair in
+          try reactor.register(fd: pair.first, on: loop, interest: .readable) { _ in
+            heard.add("\(pair.first)")
+            for registration in registrations.value { registration.cancel() }
+          }
+        }
+      }.get()
+      try await heard.wait(for: 1)
+      try await loop.submit {}.get()
+      #expect(heard.count == 1)
+    }
+    for pair in pairs { pair.closeBoth() }
+  }
+
+  @Test func `a reused descriptor number belongs to its new owner`() async throws {
+    try await withReactor { reactor in
+      let loop = reactor.loops[0]
+      let heard = Tally()
+      let old = try SocketPair()
+      let stale = try await loop.submit {
+        try reactor.register(fd: old.first, on: loop, interest: .readable) { _ in heard.add("old") }
+      }.get()
+      // Closed without being cancelled, which is a mistake that must stay harmless to others.
+      let fresh = try SocketPair()
+      #expect(dup2(fresh.first, old.first) == old.first)
+      let registration = try await loop.submit {
+        let registration = try reactor.register(fd: old.first, on: loop, interest: .readable) { _ in
+          heard.add("new " + received(old.first))
+        }
+        stale.cancel()
+        try stale.update(interest: .writable)
+        return registration
+      }.get()
+      fresh.send("hello")
+      try await heard.wait(for: 1)
+      #expect(heard.all == ["new hello"])
+      try await loop.submit { registration.cancel() }.get()
+      old.closeBoth()
+      fresh.closeBoth()
+    }
+  }
+
+  @Test func `a hang-up is reported as failure unless nothing is waited for`() async throws {
+    let pair = try SocketPair()
+    try await withReactor { reactor in
+      let loop = reactor.loops[0]
+      let heard = Tally()
+      let registration = try await loop.submit {
+        try reactor.register(fd: pair.first, on: loop, interest: []) { readiness in
+          heard.add("\(readiness.rawValue)")
+        }
+      }.get()
+      close(pair.second)
+      for _ in 0..<20 { try await loop.submit {}.get() }
+      #expect(heard.count == 0)
+      try await loop.submit { try registration.update(interest: .readable) }.get()
+      try await heard.wait(for: 1)
+      #expect(heard.all == ["7"])
+      try await loop.submit { try registration.update(interest: []) }.get()
+      let count = heard.count
+      for _ in 0..<20 { try await loop.submit {}.get() }
+      #expect(heard.count == count)
+      try await loop.submit { registration.cancel() }.get()
+      close(pair.first)
+    }
+  }
+
+  @Test func `writability comes when there is room`() async throws {
+    let pair = try SocketPair()
+    try await withReactor { reactor in
+      let loop = reactor.loops[0]
+      let heard = Tally()
+      let chunk = [UInt8](repeating: 1, count: 4096)
+      while write(pair.first, chunk, chunk.count) > 0 {}
+      let registration = try await loop.submit {
+        try reactor.register(fd: pair.first, on: loop, interest: .writable) { _ in heard.add("w") }
+      }.get()
+      for _ in 0..<20 { try await loop.submit {}.get() }
+      #expect(heard.count == 0)
+      var bytes = [UInt8](repeating: 0, count: 1 << 20)
+      while read(pair.second, &bytes, bytes.count) > 0 {}
+      try await heard.wait(for: 1)
+      try await loop.submit { registration.cancel() }.get()
+    }
+    pair.closeBoth()
+  }
+
+  @Test func `a loop of somebody else's is refused, and so is everything after the end`()
+    async throws
+  {
+    let pair = try SocketPair()
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
+    let loops = Array(group.makeIterator())
+    let reactor = try Reactor(loops: [loops[0]])
+    @Sendable func register(on loop: any EventLoop) async -> ReactorError? {
+      try? await loop.submit { () -> ReactorError? in
+        do throws(ReactorError) {
+          _ = try reactor.register(fd: pair.first, on: loop, interest: .readable) { _ in }
+          return nil
+        } catch {
+          return error
+        }
+      }.get()
+    }
+    #expect(await register(on: loops[1]) == .foreignLoop)
+    #expect(await register(on: loops[0]) == nil)
+    #expect(await register(on: loops[0]) == .system(call: "epoll_ctl", code: EEXIST))
+    await reactor.shutdown()
+    await reactor.shutdown()
+    #expect(await register(on: loops[0]) == .shutDown)
+    try await group.shutdownGracefully()
+    pair.closeBoth()
+  }
+
+  @Test func `the end leaves neither thread nor descriptor`() async throws {
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
+    for _ in 0..<100 {
+      let reactor = try Reactor(loops: Array(group.makeIterator()))
+      while reactor.watcher.threadNumber == nil { await Task.yield() }
+      let number = try #require(reactor.watcher.threadNumber)
+      await reactor.shutdown()
+      #expect(!FileManager.default.fileExists(atPath: "/proc/self/task/\(number)"))
+    }
+    // Four descriptors each were 400; other tests of the run have some too.
+    let open = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count { name in
+      let target = try? FileManager.default.destinationOfSymbolicLink(
+        atPath: "/proc/self/fd/\(name)")
+      return target == "anon_inode:[eventpoll]"
+    }
+    #expect(open < 100)
+    try await group.shutdownGracefully()
+  }
+}
+
+/// Counts what handlers report.
+final class Tally: Sendable {
+  private let entries = Mutex<[String]>([])
+
+  func add(_ entry: String) {
+    entries.withLock { $0.append(entry) }
+  }
+
+  var count: Int { entries.withLock { $0.count } }
+  var all: Set<String> { entries.withLock { Set($0) } }
+
+  /// Waits until so many reports have come; at most ten seconds.
+  func wait(for count: Int) async throws {
+    let deadline = ContinuousClock.now + .seconds(10)
+    while self.count < count {
+      try #require(ContinuousClock.now < deadline, "too few events")
+      try await Task.sleep(for: .milliseconds(1))
+    }
+  }
 }

@@ -11,14 +11,23 @@ package final class MisbehavingServer: Sendable {
   /// What is done with one connection.
   package typealias Script = @Sendable (MisbehavingConnection) async throws -> Void
 
-  /// Listens on this port of 127.0.0.1.
-  package let port: Int
+  private struct State {
+    var port = 0
+    var isEnding = false
+    var connections: [Task<Void, Never>] = []
+  }
+
+  private let script: Script
   private let opened = Atomic<Int>(0)
   private let heads = Atomic<Int>(0)
+  private let state = Mutex(State())
 
-  private init(port: Int) {
-    self.port = port
+  private init(_ script: @escaping Script) {
+    self.script = script
   }
+
+  /// Listens on this port of 127.0.0.1.
+  package var port: Int { state.withLock { $0.port } }
 
   /// How many connections were accepted.
   package var connectionCount: Int { opened.load(ordering: .acquiring) }
@@ -42,46 +51,59 @@ package final class MisbehavingServer: Sendable {
     tls: NIOSSLContext? = nil, script: @escaping Script,
     body: @Sendable (MisbehavingServer) async throws -> Result
   ) async throws -> Result {
+    let server = MisbehavingServer(script)
     let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .serverChannelOption(.backlog, value: 4096)
       .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
-      .bind(host: "127.0.0.1", port: 0) { channel in
+      .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           if let tls {
             try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls))
           }
-          return try NIOAsyncChannel<ByteBuffer, ByteBuffer>(
-            wrappingChannelSynchronously: channel,
-            configuration: .init(isOutboundHalfClosureEnabled: false))
+          server.serve(
+            try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel))
         }
       }
-    let server = MisbehavingServer(port: listener.channel.localAddress?.port ?? 0)
-    return try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask { try await server.serve(listener, script) }
-      defer { group.cancelAll() }
-      return try await body(server)
+      .bind(host: "127.0.0.1", port: 0).get()
+    server.state.withLock { $0.port = listener.localAddress?.port ?? 0 }
+    do {
+      let result = try await body(server)
+      try await server.end(listener)
+      return result
+    } catch {
+      try await server.end(listener)
+      throw error
     }
   }
 
-  private func serve(
-    _ listener: NIOAsyncChannel<NIOAsyncChannel<ByteBuffer, ByteBuffer>, Never>,
-    _ script: @escaping Script
-  ) async throws {
-    try await listener.executeThenClose { connections in
-      try await withThrowingDiscardingTaskGroup { group in
-        for try await connection in connections {
-          opened.add(1, ordering: .acquiringAndReleasing)
-          group.addTask {
-            // The client going away is part of the game.
-            try? await connection.executeThenClose { inbound, outbound in
-              try await script(
-                MisbehavingConnection(self, connection.channel, inbound, outbound))
-            }
-          }
-        }
+  /// Runs the script on its own task.
+  ///
+  /// Connections are not taken from a stream of the listener: one that is still in there when it
+  /// ends is dropped unclosed, which NIO punishes with a trap.
+  private func serve(_ connection: NIOAsyncChannel<ByteBuffer, ByteBuffer>) {
+    opened.add(1, ordering: .acquiringAndReleasing)
+    let task = Task<Void, Never> {
+      // The client going away is part of the game.
+      _ = try? await connection.executeThenClose { inbound, outbound in
+        try await script(MisbehavingConnection(self, connection.channel, inbound, outbound))
       }
     }
+    let isEnding = state.withLock { state in
+      state.connections.append(task)
+      return state.isEnding
+    }
+    if isEnding { task.cancel() }
+  }
+
+  private func end(_ listener: any Channel) async throws {
+    let connections = state.withLock { state in
+      state.isEnding = true
+      return state.connections
+    }
+    try await listener.close().get()
+    for connection in connections { connection.cancel() }
+    for connection in connections { await connection.value }
   }
 }
 
@@ -109,16 +131,9 @@ package final class MisbehavingConnection {
 
   /// Reads a request head, with the empty line.
   package func readHead() async throws -> String {
-    while true {
-      let text = String(buffer: buffer)
-      if let end = text.firstRange(of: "\r\n\r\n") {
-        let head = text[..<end.upperBound]
-        buffer.moveReaderIndex(forwardBy: head.utf8.count)
-        server.noteHead()
-        return String(head)
-      }
-      try await readMore()
-    }
+    let head = try await read(through: "\r\n\r\n")
+    server.noteHead()
+    return head
   }
 
   /// Reads so many bytes.
@@ -129,13 +144,14 @@ package final class MisbehavingConnection {
 
   /// Reads up to and with this text.
   package func read(through end: String) async throws -> String {
+    let end = Array(end.utf8)
+    var searched = 0
     while true {
-      let text = String(buffer: buffer)
-      if let range = text.firstRange(of: end) {
-        let piece = text[..<range.upperBound]
-        buffer.moveReaderIndex(forwardBy: piece.utf8.count)
-        return String(piece)
+      let view = buffer.readableBytesView.dropFirst(searched)
+      if let range = view.firstRange(of: end) {
+        return buffer.readString(length: range.upperBound - buffer.readerIndex) ?? ""
       }
+      searched = max(0, buffer.readableBytes - end.count + 1)
       try await readMore()
     }
   }
