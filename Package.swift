@@ -23,6 +23,7 @@ let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
 let nioHTTPTypesHTTP1 = Target.Dependency.product(
   name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
+let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
 let nioExtras = Target.Dependency.product(name: "NIOExtras", package: "swift-nio-extras")
 let nioCompression = Target.Dependency.product(
   name: "NIOHTTPCompression", package: "swift-nio-extras")
@@ -147,9 +148,8 @@ let package = Package(
       [
         "Install", "Gateway", "Events", "Upstream", "Storage", "Curl", "BigCommerce", "Vault",
         "Base", hummingbird,
-        hummingbirdCore, hummingbirdTLS, mustache, crypto, nioCore, nioHTTP1, nioHTTPTypes,
-        nioHTTPTypesHTTP1, nioExtras,
-        nioSSL,
+        hummingbirdCore, mustache, crypto, nioCore, nioHTTP1, nioHTTPTypes, nioHTTPTypesHTTP1,
+        nioSSL, nioTLS,
         httpTypes, lifecycle, logging,
       ]),
     // Settings, and the one place where the parts meet.
@@ -227,7 +227,7 @@ let package = Package(
       "Web",
       [
         "BigCommerce", "Gateway", "Install", "Base", hummingbird, hummingbirdCore, nioCore,
-        nioPosix, nioHTTP1, httpTypes, logging, lifecycle,
+        nioPosix, nioHTTP1, nioSSL, httpTypes, logging, lifecycle,
       ]),
     tests(
       "LatchkeyApp",

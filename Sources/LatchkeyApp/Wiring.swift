@@ -7,7 +7,6 @@ import Install
 import Linux
 import Logging
 import NIOCore
-import NIOSSL
 import Postgres
 import ServiceLifecycle
 import Storage
@@ -65,41 +64,45 @@ struct Wiring: Sendable {
   func listeners() throws -> [any Service] {
     let environment = ListenerEnvironment(
       loops: session.loops, draining: draining,
-      requestIDs: RequestIDSource(seed: .random(in: .min ... .max)), logger: logger)
+      requestIDs: RequestIDSource(seed: .random(in: .min ... .max)), logger: logger,
+      // The settings hold nothing but addresses and blocks of them.
+      trustedProxies: TrustedProxies(settings.trustedProxies) ?? .none)
+    let internalIdentity = try identity(settings.internalListener)
+    let publicIdentity = try identity(settings.publicListener)
     let directory = parts.directory
     let log = logger
     return [
       try Listeners.internalListener(
-        place(settings.internalListener), gateway: parts.gateway, api: api(),
+        place(settings.internalListener, internalIdentity), gateway: parts.gateway, api: api(),
         authenticate: authenticate,
         readiness: {
           directory.current() == nil ? "Changes of stores and keys could not be read for 5 s." : nil
         }, in: environment
       ) { log.notice("internal listener", metadata: ["port": "\($0)"]) },
       try Listeners.publicListener(
-        place(settings.publicListener), site(),
+        place(settings.publicListener, publicIdentity), site(),
         callbacks: NoticedCallbacks(callbacks: parts.callbacks, changed: changed),
         isReady: { directory.current() != nil }, in: environment
       ) { log.notice("public listener", metadata: ["port": "\($0)"]) },
+      IdentityReload(
+        identities: [internalIdentity, publicIdentity].compactMap { $0 }, logger: logger),
     ]
   }
 
-  private func place(_ listener: ListenerSettings) throws -> Web.ListenerSettings {
-    var tls: TLSConfiguration?
-    if let files = listener.tls {
-      var configuration = TLSConfiguration.makeServerConfiguration(
-        certificateChain: try NIOSSLCertificate.fromPEMFile(files.certificate).map {
-          .certificate($0)
-        },
-        privateKey: .privateKey(try NIOSSLPrivateKey(file: files.privateKey, format: .pem)))
-      configuration.applicationProtocols = ["http/1.1"]
-      if let authority = files.clientCA {
-        configuration.certificateVerification = .noHostnameVerification
-        configuration.trustRoots = .file(authority)
-      }
-      tls = configuration
+  private func identity(_ listener: ListenerSettings) throws -> TLSIdentity? {
+    try listener.tls.map { files in
+      try TLSIdentity(
+        files: .init(
+          certificate: files.certificate, key: files.privateKey,
+          clientAuthorities: files.clientCA))
     }
-    return Web.ListenerSettings(host: listener.address.host, port: listener.address.port, tls: tls)
+  }
+
+  private func place(
+    _ listener: ListenerSettings, _ identity: TLSIdentity?
+  ) -> Web.ListenerSettings {
+    Web.ListenerSettings(
+      host: listener.address.host, port: listener.address.port, tls: identity)
   }
 
   private func site() -> PublicSettings {
@@ -115,8 +118,7 @@ struct Wiring: Sendable {
       frameAncestors: settings.frameAncestors,
       brand: Brand(
         name: settings.brand.name, logoURL: settings.brand.logoURL, color: settings.brand.color,
-        supportURL: settings.brand.supportURL),
-      trustedProxies: Set(settings.trustedProxies))
+        supportURL: settings.brand.supportURL))
   }
 
   private func authenticate(_ headers: HTTPFields) -> Result<APICaller, Problem> {

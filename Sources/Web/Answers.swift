@@ -4,10 +4,18 @@ import Hummingbird
 import NIOCore
 
 extension HTTPField.Name {
-  static let latchkeyOrigin = HTTPField.Name("Latchkey-Origin") ?? .server
-  static let xRequestID = HTTPField.Name("X-Request-Id") ?? .server
-  static let referrerPolicy = HTTPField.Name("Referrer-Policy") ?? .server
-  static let forwardedFor = HTTPField.Name("X-Forwarded-For") ?? .server
+  /// A name written in the source.
+  static func known(_ text: StaticString) -> HTTPField.Name {
+    guard let name = HTTPField.Name(text.description) else {
+      preconditionFailure("\(text) is not a field name")
+    }
+    return name
+  }
+
+  static let latchkeyOrigin = known("Latchkey-Origin")
+  static let xRequestID = known("X-Request-Id")
+  static let referrerPolicy = known("Referrer-Policy")
+  static let forwardedFor = known("X-Forwarded-For")
 }
 
 extension Response {
@@ -32,35 +40,31 @@ extension Response {
     response.headers[.location] = location
     return response
   }
-
-  /// What stands on every answer that we make ourselves.
-  ///
-  /// The policy says among other things who may frame it.
-  mutating func seal(_ requestID: RequestID, policy: String) {
-    headers[.xRequestID] = requestID.text
-    headers[.xContentTypeOptions] = "nosniff"
-    headers[.referrerPolicy] = "no-referrer"
-    headers[.cacheControl] = "no-store"
-    headers[.contentSecurityPolicy] = policy
-  }
 }
 
-/// Values of `Content-Security-Policy`.
-enum ContentPolicy {
-  /// For what no browser shows.
-  static let nothing = "default-src 'none'; frame-ancestors 'none'"
-}
+/// The fields that tell browsers to do nothing with an answer that we did not mean; on every answer.
+struct SecurityFields: Sendable {
+  private let fields: [HTTPField]
 
-extension Request {
-  /// The raw target's path and query, not decoded.
-  var rawParts: (path: String, query: String) {
-    let target = head.path ?? "/"
-    guard let mark = target.utf8.firstIndex(of: UInt8(ascii: "?")) else { return (target, "") }
-    return (String(target[..<mark]), String(target[target.utf8.index(after: mark)...]))
+  /// - Parameter speaker: what `Latchkey-Origin` says of answers that do not say it themselves; the internal
+  ///   listener's only.
+  init(speaker: String?) {
+    var fields = [
+      HTTPField(name: .xContentTypeOptions, value: "nosniff"),
+      HTTPField(name: .referrerPolicy, value: "no-referrer"),
+      HTTPField(name: .cacheControl, value: "no-store"),
+      HTTPField(
+        name: .contentSecurityPolicy, value: "default-src 'none'; frame-ancestors 'none'"),
+    ]
+    if let speaker { fields.append(HTTPField(name: .latchkeyOrigin, value: speaker)) }
+    self.fields = fields
   }
 
-  /// The caller's request ID if it is well formed, else a new one.
-  func requestID(_ source: RequestIDSource) -> RequestID {
-    headers[.xRequestID].flatMap { RequestID($0) } ?? source.next()
+  /// Adds what the answer does not say itself.
+  func apply(to headers: inout HTTPFields) {
+    for field in fields where !headers.contains(field.name) { headers.append(field) }
   }
+
+  /// The fields as they go out, one line each.
+  var lines: String { fields.map { "\($0.name.rawName): \($0.value)\r\n" }.joined() }
 }

@@ -2,10 +2,8 @@ package import Base
 package import Gateway
 import Hummingbird
 import HummingbirdCore
-import HummingbirdTLS
 package import Logging
 package import NIOCore
-package import NIOSSL
 package import ServiceLifecycle
 
 /// Where and how a listener listens.
@@ -14,15 +12,21 @@ package struct ListenerSettings: Sendable {
   /// 0 takes a free one.
   package let port: Int
   /// `nil`: plain HTTP.
-  package let tls: TLSConfiguration?
-  package let limits: GuardLimits
+  package let tls: TLSIdentity?
+  /// `nil`: those of the listener's kind.
+  package let limits: GuardLimits?
+  /// What its guards count.
+  package let counters: ListenerCounters
 
-  package init(host: String, port: Int, tls: TLSConfiguration?, limits: GuardLimits = GuardLimits())
-  {
+  package init(
+    host: String, port: Int, tls: TLSIdentity?, limits: GuardLimits? = nil,
+    counters: ListenerCounters = ListenerCounters()
+  ) {
     self.host = host
     self.port = port
     self.tls = tls
     self.limits = limits
+    self.counters = counters
   }
 }
 
@@ -32,71 +36,79 @@ package struct ListenerEnvironment: Sendable {
   package let draining: Draining
   package let requestIDs: RequestIDSource
   package let logger: Logger
+  /// Whose `X-Forwarded-For` counts.
+  package let trustedProxies: TrustedProxies
+  package let accessLog: AccessLog
 
+  /// `accessLog` is one line per request to `logger` unless given.
   package init(
-    loops: any EventLoopGroup, draining: Draining, requestIDs: RequestIDSource, logger: Logger
+    loops: any EventLoopGroup, draining: Draining, requestIDs: RequestIDSource, logger: Logger,
+    trustedProxies: TrustedProxies = .none, accessLog: AccessLog? = nil
   ) {
     self.loops = loops
     self.draining = draining
     self.requestIDs = requestIDs
     self.logger = logger
+    self.trustedProxies = trustedProxies
+    self.accessLog = accessLog ?? .lines(to: logger)
   }
 }
 
-/// Builds the two listeners, each an application with a connection guard.
+/// Builds the two listeners, each an application behind a connection guard.
 package enum Listeners {
   /// The listener for BigCommerce and merchants' browsers.
   ///
-  /// The service runs until graceful shutdown; `started` is called with the port once it listens.
+  /// The service runs until graceful shutdown, and then until its requests are answered; `started` is called with
+  /// the port once it listens. Throws when the page template is wrong, which a test would have found.
   package static func publicListener(
     _ settings: ListenerSettings, _ site: PublicSettings, callbacks: any CallbackHandling,
     isReady: @escaping @Sendable () -> Bool, in environment: ListenerEnvironment,
     started: @escaping @Sendable (Int) -> Void = { _ in }
   ) throws -> any Service {
-    let state = ListenerState(
-      draining: environment.draining, requestIDs: environment.requestIDs)
-    let responder = PublicResponder(
+    let routes = PublicResponder(
       routes: PublicRoutes(settings: site), callbacks: callbacks,
       pages: try MerchantPages(brand: site.brand, frameAncestors: site.frameAncestors),
-      state: state, isReady: isReady, logger: environment.logger)
-    return try application(responder, settings, state, environment, started)
+      draining: environment.draining, isReady: isReady)
+    return application(
+      "public", routes, settings, settings.limits ?? .publicListener, environment, started)
   }
 
   /// The listener for services and operators.
   ///
-  /// The service runs until graceful shutdown; `started` is called with the port once it listens.
+  /// The service runs until graceful shutdown, and then until its requests are answered; `started` is called with
+  /// the port once it listens.
   package static func internalListener(
     _ settings: ListenerSettings, gateway: any GatewayResponding, api: APIRoutes,
     authenticate: @escaping Authenticate, readiness: @escaping Readiness,
     in environment: ListenerEnvironment, started: @escaping @Sendable (Int) -> Void = { _ in }
   ) throws -> any Service {
-    let state = ListenerState(
-      draining: environment.draining, requestIDs: environment.requestIDs)
-    let responder = InternalResponder(
-      gateway: gateway, api: api, authenticate: authenticate, readiness: readiness, state: state,
-      logger: environment.logger)
-    return try application(responder, settings, state, environment, started)
+    let routes = InternalResponder(
+      gateway: gateway, api: api, authenticate: authenticate, readiness: readiness,
+      draining: environment.draining)
+    return application(
+      "internal", routes, settings, settings.limits ?? .internalListener, environment, started)
   }
 
-  private static func application<Responder: HTTPResponder>(
-    _ responder: Responder, _ settings: ListenerSettings, _ state: ListenerState,
+  private static func application(
+    _ name: String, _ routes: some Routes, _ settings: ListenerSettings, _ limits: GuardLimits,
     _ environment: ListenerEnvironment, _ started: @escaping @Sendable (Int) -> Void
-  ) throws -> any Service where Responder.Context == ListenerContext {
-    let limits = settings.limits
-    let channel = HTTP1Channel.Configuration(
-      additionalChannelHandlers: [GuardInstaller(limits: limits, listener: state)],
-      idleTimeout: nil,
-      httpDecoderConfiguration: .init(
-        maxHeaderFieldSize: limits.headBytes.bytes, maxHeaderListSize: limits.headBytes.bytes,
-        maxHeaderFieldCount: limits.headFields))
-    let plain = HTTPServerBuilder.http1(configuration: channel)
-    let server =
-      try settings.tls.map { try HTTPServerBuilder.tls(plain, tlsConfiguration: $0) } ?? plain
+  ) -> any Service {
+    let isInternal = name == "internal"
+    let security = SecurityFields(speaker: isInternal ? "gateway" : nil)
+    let state = ListenerState(
+      limits: limits, counters: settings.counters, draining: environment.draining,
+      requestIDs: environment.requestIDs, fixedFields: security.lines,
+      cancelsWhenGone: isInternal, usesTLS: settings.tls != nil)
+    let frame = ListenerFrame(
+      name: name, routes: routes, proxies: environment.trustedProxies,
+      requestIDs: environment.requestIDs, security: security, log: environment.accessLog)
+    let server = HTTPServerBuilder { responder in
+      GuardedChannel(state: state, identity: settings.tls, responder: responder)
+    }
     return Application(
-      responder: responder, server: server,
+      responder: frame, server: server,
       configuration: .init(
-        address: .hostname(settings.host, port: settings.port), serverName: nil,
-        availableConnectionsDelegate: .maximum(limits.connections, logger: environment.logger)),
+        address: .hostname(settings.host, port: settings.port), serverName: nil, backlog: 1024),
       onServerRunning: { started($0.localAddress?.port ?? settings.port) },
       eventLoopGroupProvider: .shared(environment.loops), logger: environment.logger)
   }

@@ -2,63 +2,39 @@ import Base
 import HTTPTypes
 import Hummingbird
 import Install
-import Logging
 
 /// Answers the public listener: callbacks, install links, health.
 ///
 /// Nothing internal is known here.
-struct PublicResponder: HTTPResponder {
-  typealias Context = ListenerContext
-
+struct PublicResponder: Routes {
   let routes: PublicRoutes
   let callbacks: any CallbackHandling
   let pages: MerchantPages
-  let state: ListenerState
+  let draining: Draining
   /// Whether this replica can serve.
   let isReady: @Sendable () -> Bool
-  let logger: Logger
 
-  func respond(to request: Request, context: Context) async throws -> Response {
-    let requestID = request.requestID(state.requestIDs)
-    let (path, query) = request.rawParts
-    var policy = ContentPolicy.nothing
-    var response = await answer(request, path, query, requestID, context, &policy)
-    response.seal(requestID, policy: policy)
-    if request.method == .head {
-      response.body = ResponseBody(contentLength: response.body.contentLength) { _ in }
+  func respond(to request: WebRequest) async -> Response {
+    let requestID = request.requestID
+    guard let route = routes.route(String(request.target.path)) else {
+      return Response(.noPublicRoute, requestID)
     }
-    logger.info(
-      "request",
-      metadata: [
-        "listener": "public", "method": "\(request.method)", "path": "\(path)",
-        "status": "\(response.status.code)", "request_id": "\(requestID)",
-      ])
-    return response
-  }
-
-  private func answer(
-    _ request: Request, _ path: String, _ query: String, _ requestID: RequestID,
-    _ context: Context, _ policy: inout String
-  ) async -> Response {
-    guard let route = routes.route(path) else { return Response(.noPublicRoute, requestID) }
-    guard request.method == .get || request.method == .head else {
-      return Response(.methodNotAllowed(["GET", "HEAD"]), requestID)
+    let isCallback = if case .callback = route { true } else { false }
+    // A callback acts, so a HEAD (a link checker, a preview) must not reach it.
+    guard request.method == .get || (request.method == .head && !isCallback) else {
+      return Response(.methodNotAllowed(isCallback ? ["GET"] : ["GET", "HEAD"]), requestID)
     }
     switch route {
     case .health:
-      return Response(status: isReady() && !state.draining.isDraining ? .ok : .serviceUnavailable)
-    case .home:
-      policy = pages.policy
-      return pages.home(requestID)
+      return Response(status: isReady() && !draining.isDraining ? .ok : .serviceUnavailable)
+    case .home: return pages.home()
     case .installLink(let app):
       return .redirect(302, to: routes.settings.installLinks[app] ?? "/")
     case .callback(let kind, let app):
-      // A HEAD must not spend a code: link checkers send it.
-      guard request.method == .get else { return Response(status: .ok) }
       let callback = CallbackRequest(
-        app: app, path: path, query: query, requestID: requestID,
-        clientAddress: clientAddress(request, context))
-      return render(await handle(kind, callback), requestID, &policy)
+        app: app, path: String(request.target.path), query: String(request.target.query ?? ""),
+        requestID: requestID, clientAddress: request.clientAddress)
+      return render(await toTheEnd { await handle(kind, callback) }, requestID)
     }
   }
 
@@ -71,26 +47,13 @@ struct PublicResponder: HTTPResponder {
     }
   }
 
-  private func render(
-    _ answer: CallbackAnswer, _ requestID: RequestID, _ policy: inout String
-  ) -> Response {
+  private func render(_ answer: CallbackAnswer, _ requestID: RequestID) -> Response {
     switch answer {
-    case .page(let page):
-      policy = pages.policy
-      return pages.response(page, requestID)
-    case .redirect(let status, let location): return .redirect(status, to: location)
-    case .acknowledged: return Response(200, "application/json", Array("{}".utf8))
-    case .refused(let problem): return Response(problem, requestID)
+    case .page(let page): pages.response(page, requestID)
+    case .redirect(let status, let location): .redirect(status, to: location)
+    case .acknowledged: Response(200, "application/json", Array("{}".utf8))
+    case .refused(let problem): Response(problem, requestID)
     }
-  }
-
-  /// The last address that a proxy of ours did not add itself.
-  private func clientAddress(_ request: Request, _ context: Context) -> String {
-    let trusted = routes.settings.trustedProxies
-    guard trusted.contains(context.peer) else { return context.peer }
-    let hops = request.headers[values: .forwardedFor].joined(separator: ",")
-      .split { $0 == "," || $0 == " " }.map(String.init)
-    return hops.last { !trusted.contains($0) } ?? context.peer
   }
 }
 

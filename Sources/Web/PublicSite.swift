@@ -24,18 +24,15 @@ package struct PublicSettings: Sendable {
   /// Origins that may frame a page, as they stand in the policy.
   package let frameAncestors: [String]
   package let brand: Brand
-  /// Addresses of proxies whose `X-Forwarded-For` counts.
-  package let trustedProxies: Set<String>
 
   package init(
     installLinks: [AppName: String], aliases: [String: CallbackKind], frameAncestors: [String],
-    brand: Brand, trustedProxies: Set<String>
+    brand: Brand
   ) {
     self.installLinks = installLinks
     self.aliases = aliases
     self.frameAncestors = frameAncestors
     self.brand = brand
-    self.trustedProxies = trustedProxies
   }
 }
 

@@ -1,7 +1,7 @@
 import Glibc
 
 /// A TCP connection on which a test writes and reads bytes as it pleases; blocking.
-package final class RawConnection {
+package final class RawConnection: Sendable {
   package enum Failure: Error {
     case notConnected(errno: Int32)
     case timeout
@@ -69,6 +69,53 @@ package final class RawConnection {
     }
   }
 
+  /// Everything until the peer closes, and whether it did so with a reset.
+  package func receiveToEnd() -> (text: String, wasReset: Bool) {
+    var bytes: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 65536)
+    while true {
+      let count = unsafe buffer.withUnsafeMutableBytes {
+        unsafe recv(descriptor, $0.baseAddress, $0.count, 0)
+      }
+      guard count > 0 else {
+        return (String(decoding: bytes, as: UTF8.self), count < 0 && errno == ECONNRESET)
+      }
+      bytes += buffer.prefix(count)
+    }
+  }
+
+  /// Whether the peer closes without another byte, and not with a reset.
+  package func endsInOrder() -> Bool {
+    let (text, wasReset) = receiveToEnd()
+    return text.isEmpty && !wasReset
+  }
+
+  /// Whether there is something to read, or the peer's end, within a time.
+  package func isReadable(within time: Duration) -> Bool {
+    var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    return unsafe poll(&entry, 1, Int32(time / .milliseconds(1))) > 0
+  }
+
+  /// Waits a while and takes at most so many bytes; 0 or less at the end.
+  package func receive(upTo limit: Int, pause: Duration) -> Int {
+    usleep(UInt32(pause / .microseconds(1)))
+    var buffer = [UInt8](repeating: 0, count: limit)
+    return unsafe buffer.withUnsafeMutableBytes {
+      unsafe recv(descriptor, $0.baseAddress, $0.count, 0)
+    }
+  }
+
+  /// Waits until the peer has closed or reset (`POLLRDHUP`, which Glibc does not import), without reading.
+  package func waitUntilClosed(_ time: Duration) {
+    var entry = pollfd(fd: descriptor, events: 0x2000, revents: 0)
+    unsafe poll(&entry, 1, Int32(time / .milliseconds(1)))
+  }
+
+  /// Says that nothing more will be sent, and goes on reading.
+  package func endSending() {
+    shutdown(descriptor, Int32(SHUT_WR))
+  }
+
   /// Bytes until `text` has come, or the peer closes.
   package func receive(until text: String) throws -> String {
     var bytes: [UInt8] = []
@@ -80,12 +127,11 @@ package final class RawConnection {
     return String(decoding: bytes, as: UTF8.self)
   }
 
-  /// Closes our side of the connection with a reset.
+  /// Ends the connection with a reset, which is what Linux does when a socket is connected to nothing.
   package func reset() {
-    var option = linger(l_onoff: 1, l_linger: 0)
-    unsafe setsockopt(
-      descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
-    shutdown(descriptor, Int32(SHUT_RDWR))
+    var nothing = sockaddr()
+    nothing.sa_family = sa_family_t(AF_UNSPEC)
+    unsafe connect(descriptor, &nothing, socklen_t(MemoryLayout<sockaddr>.size))
   }
 }
 

@@ -42,16 +42,40 @@ extension GatewayResponse {
 struct StubCallbacks: CallbackHandling {
   var answer: CallbackAnswer = .page(
     MerchantPage(status: 200, kind: .connected(missingScopes: []), store: StoreHash("abc")))
+  /// Told of every callback before it is answered.
+  var seen: @Sendable (String, CallbackRequest) async -> Void = { _, _ in }
 
-  func install(_ request: CallbackRequest) async -> CallbackAnswer { answer }
-  func load(_ request: CallbackRequest) async -> CallbackAnswer { answer }
-  func uninstall(_ request: CallbackRequest) async -> CallbackAnswer { .acknowledged }
-  func removeUser(_ request: CallbackRequest) async -> CallbackAnswer { .acknowledged }
+  func install(_ request: CallbackRequest) async -> CallbackAnswer {
+    await seen("install", request)
+    return answer
+  }
+
+  func load(_ request: CallbackRequest) async -> CallbackAnswer {
+    await seen("load", request)
+    return answer
+  }
+
+  func uninstall(_ request: CallbackRequest) async -> CallbackAnswer {
+    await seen("uninstall", request)
+    return .acknowledged
+  }
+
+  func removeUser(_ request: CallbackRequest) async -> CallbackAnswer {
+    await seen("remove_user", request)
+    return .acknowledged
+  }
 }
 
 /// Both listeners on free ports, for one test.
 struct ListenerFixture {
-  var limits = GuardLimits()
+  var limits: GuardLimits?
+  var tls: TLSIdentity?
+  var proxies = TrustedProxies.none
+  var brand = Brand(name: "Test & app")
+  var isReady = true
+  var accessLog = AccessLog { _ in }
+  let publicCounters = ListenerCounters()
+  let internalCounters = ListenerCounters()
   var gateway = StubGateway.echo
   var callbacks = StubCallbacks()
   var routes: [APIRoute] = []
@@ -68,20 +92,23 @@ struct ListenerFixture {
     let draining = Draining()
     let environment = ListenerEnvironment(
       loops: MultiThreadedEventLoopGroup.singleton, draining: draining,
-      requestIDs: RequestIDSource(seed: 1), logger: logger)
+      requestIDs: RequestIDSource(seed: 1), logger: logger, trustedProxies: proxies,
+      accessLog: accessLog)
     let ports = AsyncStream.makeStream(of: (String, Int).self)
-    let place = ListenerSettings(host: "127.0.0.1", port: 0, tls: nil, limits: limits)
+    let place = { (counters: ListenerCounters) in
+      ListenerSettings(host: "127.0.0.1", port: 0, tls: tls, limits: limits, counters: counters)
+    }
+    let isReady = isReady
     let site = PublicSettings(
       installLinks: [.default: "https://login.bigcommerce.com/app/x/install"],
       aliases: ["/api/auth": .install],
-      frameAncestors: ["https://*.mybigcommerce.com"], brand: Brand(name: "Test & app"),
-      trustedProxies: [])
+      frameAncestors: ["https://*.mybigcommerce.com"], brand: brand)
     let services: [any Service] = [
       try Listeners.publicListener(
-        place, site, callbacks: callbacks, isReady: { true }, in: environment
+        place(publicCounters), site, callbacks: callbacks, isReady: { isReady }, in: environment
       ) { ports.continuation.yield(("public", $0)) },
       try Listeners.internalListener(
-        place, gateway: gateway, api: APIRoutes(routes),
+        place(internalCounters), gateway: gateway, api: APIRoutes(routes),
         authenticate: { headers in
           headers[.authorization] == "Bearer good"
             ? .success(
@@ -91,7 +118,7 @@ struct ListenerFixture {
                   app: nil, stores: .all, scopes: .all, abilities: Abilities([.operator]))))
             : .failure(
               Problem(status: 401, code: "key_invalid", title: "Key not valid", detail: "No key."))
-        }, readiness: { nil }, in: environment
+        }, readiness: { isReady ? nil : "no database" }, in: environment
       ) { ports.continuation.yield(("internal", $0)) },
     ]
     let group = ServiceGroup(services: services, logger: logger)

@@ -1,71 +1,104 @@
 import Base
-import Crypto
+import HTTPTypes
 import Hummingbird
 import Install
 import Mustache
 
-/// Renders what merchants see, with the deployment's brand.
+/// Turns a page's facts into the page, with the brand and the policy that lets the control panel frame it.
 struct MerchantPages: Sendable {
-  /// `Content-Security-Policy` of every page.
-  let policy: String
   private let brand: Brand
   private let template: MustacheTemplate
+  /// `Content-Security-Policy` of a merchant's page.
+  let policy: String
+  /// The same for pages that nobody frames.
+  let unframedPolicy: String
 
   /// Compiles the template; `frameAncestors` are the origins that may frame a page.
   init(brand: Brand, frameAncestors: [String]) throws {
     self.brand = brand
-    let style = PageTemplate.style(color: brand.color)
+    let style = PageStyle(color: brand.color)
+    MustacheContentTypes.register(PageEscaping(), named: "LATCHKEY-HTML")
     // The stylesheet is our own and must not be escaped, so it is part of the template and not a value.
     template = try MustacheTemplate(
-      string: PageTemplate.text.replacing("{{style}}", with: style))
-    let digest = Base64.encode(Array(SHA256.hash(data: Array(style.utf8))))
-    let images = brand.logoURL.flatMap { Origin($0.origin) }?.text ?? "'none'"
+      string: PageTemplate.html.replacing("%STYLE%", with: style.css, maxReplacements: 1))
+    let images = brand.logoOrigin.map { "; img-src \($0)" } ?? ""
     let ancestors = frameAncestors.isEmpty ? "'none'" : frameAncestors.joined(separator: " ")
-    policy =
-      "default-src 'none'; style-src 'sha256-\(digest)'; img-src \(images) data:; "
-      + "base-uri 'none'; form-action 'none'; frame-ancestors \(ancestors)"
+    let rest =
+      "default-src 'none'; style-src '\(style.hash)'\(images); base-uri 'none'; form-action 'none'"
+    policy = "\(rest); frame-ancestors \(ancestors)"
+    unframedPolicy = "\(rest); frame-ancestors 'none'"
   }
 
   func response(_ page: MerchantPage, _ requestID: RequestID) -> Response {
-    var scopes: [String] = []
-    switch page.kind {
-    case .connected(let missing), .opened(let missing): scopes = missing
-    case .alreadyConnected, .failed: break
-    }
-    return html(page.status, PageText(page.kind), scopes, page.store, requestID)
+    let missing: [String] =
+      switch page.kind {
+      case .connected(let scopes), .opened(let scopes): scopes
+      case .alreadyConnected, .failed: []
+      }
+    return html(
+      PageWords(page.kind, brand: brand.name), status: page.status, store: page.store,
+      missing: missing, requestID: requestID, policy: policy)
   }
 
   /// The page at `/`, for people who look what this address is.
-  func home(_ requestID: RequestID) -> Response {
+  func home() -> Response {
     html(
-      200,
-      PageText(
-        .calm, brand.name,
-        "This app runs inside the BigCommerce control panel. Open it there under Apps."),
-      [], nil, requestID)
+      .home(brand: brand.name), status: 200, store: nil, missing: [], requestID: nil,
+      policy: unframedPolicy)
   }
 
   private func html(
-    _ status: Int, _ text: PageText, _ scopes: [String], _ store: StoreHash?,
-    _ requestID: RequestID
+    _ words: PageWords, status: Int, store: StoreHash?, missing: [String], requestID: RequestID?,
+    policy: String
   ) -> Response {
-    var context: [String: Any] = [
-      "title": text.title, "brand": brand.name, "tone": text.tone.rawValue, "lead": text.lead,
-      "hasSteps": !text.steps.isEmpty, "steps": text.steps, "hasScopes": !scopes.isEmpty,
-      "scopes": scopes, "request": requestID.text,
-    ]
-    // A name that is absent ends its section; an empty text would not.
-    context["logo"] = brand.logoURL
-    context["store"] = store?.text
-    context["support"] = brand.supportURL
-    return Response(status, "text/html; charset=utf-8", Array(template.render(context).utf8))
+    let view = PageView(
+      title: words.title, lead: words.lead, steps: words.steps, tone: words.tone.rawValue,
+      isGood: words.tone == .good, isWaiting: words.tone == .wait, isBad: words.tone == .bad,
+      hasSteps: !words.steps.isEmpty, missingScopes: missing, hasMissingScopes: !missing.isEmpty,
+      brand: brand.name, initial: brand.name.prefix(1).uppercased(), logo: brand.logoURL,
+      support: brand.supportURL, store: store?.text, requestID: requestID?.text)
+    var response = Response(status, "text/html; charset=utf-8", Array(template.render(view).utf8))
+    response.headers[.contentSecurityPolicy] = policy
+    return response
   }
 }
 
-extension String {
-  /// Scheme, host and port of a URL.
-  fileprivate var origin: String {
-    let parts = split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
-    return parts.prefix(3).joined(separator: "/")
+/// What the template reads.
+private struct PageView {
+  let title: String
+  let lead: String
+  let steps: [String]
+  let tone: String
+  let isGood: Bool
+  let isWaiting: Bool
+  let isBad: Bool
+  let hasSteps: Bool
+  let missingScopes: [String]
+  let hasMissingScopes: Bool
+  let brand: String
+  let initial: String
+  let logo: String?
+  let support: String?
+  let store: String?
+  let requestID: String?
+}
+
+/// Escapes scalar by scalar.
+///
+/// Mustache's own escaping (2.1.1) goes by characters, so a quotation mark with an accent on it stays as it is.
+private struct PageEscaping: MustacheContentType {
+  func escapeText(_ text: String) -> String {
+    var escaped = ""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "<": escaped += "&lt;"
+      case ">": escaped += "&gt;"
+      case "&": escaped += "&amp;"
+      case "\"": escaped += "&quot;"
+      case "'": escaped += "&#39;"
+      default: escaped.unicodeScalars.append(scalar)
+      }
+    }
+    return escaped
   }
 }

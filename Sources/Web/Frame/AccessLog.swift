@@ -1,0 +1,61 @@
+import Base
+package import Logging
+
+/// One request whose answer is known, for the access log.
+///
+/// Holds no query and no header.
+package struct AccessRecord: Sendable {
+  package let listener: String
+  package let requestID: RequestID
+  package let method: String
+  /// The raw path without its query.
+  package let path: Substring
+  package let status: Int
+  /// From the request's head to the answer's.
+  package let duration: Duration
+  package let clientAddress: String
+}
+
+/// Takes the record of every answered request; must not block.
+package struct AccessLog: Sendable {
+  let write: @Sendable (AccessRecord) -> Void
+
+  package init(_ write: @escaping @Sendable (AccessRecord) -> Void) {
+    self.write = write
+  }
+
+  /// One line per request; what browsers and probes ask for by themselves stays at the debug level.
+  package static func lines(to logger: Logger) -> AccessLog {
+    AccessLog { record in
+      logger.log(
+        level: record.isNoise ? .debug : .info, "request",
+        metadata: [
+          "listener": "\(record.listener)", "request_id": "\(record.requestID)",
+          "method": "\(record.method)", "path": "\(record.path)", "status": "\(record.status)",
+          "duration_ms": "\(record.duration.inMilliseconds)", "client": "\(record.clientAddress)",
+        ])
+    }
+  }
+}
+
+extension AccessRecord {
+  fileprivate var isNoise: Bool {
+    switch (path, status) {
+    case ("/healthz", 200), ("/livez", 200), ("/readyz", 200), ("/favicon.ico", 404),
+      ("/robots.txt", 404):
+      true
+    default: false
+    }
+  }
+}
+
+extension Duration {
+  /// With three decimals, such as `12.345`.
+  fileprivate var inMilliseconds: String {
+    let (seconds, attoseconds) = components
+    let microseconds = seconds * 1_000_000 + attoseconds / 1_000_000_000_000
+    let fraction = String(microseconds % 1000)
+    return "\(microseconds / 1000)." + String(repeating: "0", count: 3 - fraction.utf8.count)
+      + fraction
+  }
+}

@@ -1,0 +1,77 @@
+/// Decides whether a byte may stand in a method or a field name (RFC 9110 5.6.2).
+func isTokenByte(_ byte: UInt8) -> Bool {
+  switch byte {
+  case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+  case 0x21, 0x23...0x27, 0x2A, 0x2B, 0x2D, 0x2E, 0x5E...0x60, 0x7C, 0x7E: true
+  default: false
+  }
+}
+
+func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }
+
+/// Decides whether a byte may stand in `Host`: names, addresses, ports; no user info, no list.
+func isHostByte(_ byte: UInt8) -> Bool {
+  switch byte {
+  case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+  case 0x2D, 0x2E, 0x5F, 0x7E, 0x25, 0x3A, 0x5B, 0x5D: true  // - . _ ~ % : [ ]
+  default: false
+  }
+}
+
+extension Span<UInt8> {
+  func all(_ test: (UInt8) -> Bool) -> Bool {
+    for index in indices where !test(self[index]) { return false }
+    return true
+  }
+
+  /// Whether these are exactly the bytes of `text`.
+  func isText(_ text: StaticString) -> Bool {
+    isSame(as: text) { $0 }
+  }
+
+  /// Whether these are the bytes of `text`, which is in lower case, in any case.
+  func isField(_ text: StaticString) -> Bool {
+    isSame(as: text) { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }
+  }
+
+  private func isSame(as text: StaticString, _ fold: (UInt8) -> UInt8) -> Bool {
+    guard text.utf8CodeUnitCount == count else { return false }
+    var index = 0
+    for byte in text.description.utf8 {
+      guard fold(self[index]) == byte else { return false }
+      index += 1
+    }
+    return true
+  }
+
+  /// The part without spaces and tabs at both ends.
+  var trimmedRange: Range<Int> {
+    var start = 0
+    var end = count
+    while start < end, self[start] == 0x20 || self[start] == 0x09 { start += 1 }
+    while end > start, self[end - 1] == 0x20 || self[end - 1] == 0x09 { end -= 1 }
+    return start..<end
+  }
+
+  /// Whether a comma-separated list holds `item`, which is in lower case, in any case.
+  func hasListItem(_ item: StaticString) -> Bool {
+    var start = 0
+    while start <= count {
+      var end = start
+      while end < count, self[end] != UInt8(ascii: ",") { end += 1 }
+      let entry = extracting(start..<end)
+      if entry.extracting(entry.trimmedRange).isField(item) { return true }
+      start = end + 1
+    }
+    return false
+  }
+
+  /// Whether the bytes are UTF-8, so that the text made of them has the same bytes.
+  var isUTF8: Bool {
+    if all({ $0 < 0x80 }) { return true }
+    var copy: [UInt8] = []
+    copy.reserveCapacity(count)
+    for index in indices { copy.append(self[index]) }
+    return String(validating: copy, as: UTF8.self) != nil
+  }
+}
