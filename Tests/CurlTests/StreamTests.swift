@@ -69,7 +69,7 @@ final class CountedBody: AsyncSequence, Sendable {
       async let answer = client.send(request).body.text
       // What the kernel and libcurl take is bounded; the producer must come to rest before the end.
       var last = -1
-      try await eventually {
+      try await comesTrue {
         try await Task.sleep(for: .milliseconds(50))
         defer { last = body.takenBytes }
         return server.headCount == 1 && body.takenBytes == last
@@ -120,7 +120,7 @@ final class CountedBody: AsyncSequence, Sendable {
         Issue.record("not streamed")
         return
       }
-      try await eventually { owner.highWater >= 256 * 1024 }
+      try await comesTrue { owner.highWater >= 256 * 1024 }
       #expect(owner.highWater <= 256 * 1024 + 16 * 1024)
       withExtendedLifetime(response) {}
     }
@@ -162,7 +162,7 @@ final class CountedBody: AsyncSequence, Sendable {
       }
       #expect(waiting.takenBytes <= 5 * 1024)
       #expect(await client.transferCount() == 0)
-      try await eventually { try socketsConnected(to: server.port) == 0 }
+      try await comesTrue { try socketsConnected(to: server.port) == 0 }
     }
     await never.open()
   }
@@ -197,7 +197,7 @@ final class CountedBody: AsyncSequence, Sendable {
           try await client.send(server.request(.post, body: .stream(length: length, body)))
         }
         #expect(error == .uploadFailed)
-        try await eventually { try socketsConnected(to: server.port) == 0 }
+        try await comesTrue { try socketsConnected(to: server.port) == 0 }
       }
       #expect(ends.load(ordering: .relaxed) == 0)
     }
@@ -283,7 +283,7 @@ final class CountedBody: AsyncSequence, Sendable {
         #expect(response.status == 200)
         #expect(server.connectionCount == round)
         // The server's close has to be noticed before the next request; otherwise it is a race.
-        try await eventually { try socketsConnected(to: server.port) == 0 }
+        try await comesTrue { try socketsConnected(to: server.port) == 0 }
       }
     }
   }

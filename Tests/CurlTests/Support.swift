@@ -108,16 +108,13 @@ func socketsConnected(to port: Int) throws -> Int {
   }
 }
 
-/// Waits until something holds that another thread brings about; at most ten seconds.
-func eventually(
+/// Waits until something holds that another thread brings about, and records an issue when it does not.
+func comesTrue(
   sourceLocation: SourceLocation = #_sourceLocation, _ condition: () async throws -> Bool
 ) async throws {
-  let deadline = ContinuousClock.now + .seconds(10)
-  while ContinuousClock.now < deadline {
-    if try await condition() { return }
-    try await Task.sleep(for: .milliseconds(5))
+  if try await !eventually(condition) {
+    Issue.record("did not come true", sourceLocation: sourceLocation)
   }
-  Issue.record("did not come true", sourceLocation: sourceLocation)
 }
 
 /// Opens once; waiting for it ends then.
