@@ -13,7 +13,8 @@ struct IdentityReload: Service {
     for await _ in signals.cancelOnGracefulShutdown() {
       do throws(TLSIdentityError) {
         for identity in identities { try identity.reload() }
-        logger.notice("certificates were read again", metadata: ["listeners": "\(identities.count)"])
+        logger.notice(
+          "certificates were read again", metadata: ["listeners": "\(identities.count)"])
       } catch {
         logger.error(
           "certificates cannot be read; the old ones stay in use", metadata: ["error": "\(error)"])
