@@ -7,8 +7,8 @@ import Synchronization
 /// A connection belongs to one loop and one origin and is kept for the next request. Nothing is
 /// followed, decoded or remembered: no redirects, no proxies, no cookies, no credentials.
 ///
-/// Only requests whose method is idempotent and whose body is in memory are ever sent twice, and only
-/// when a reused connection died without a byte of an answer.
+/// Only requests that change nothing (GET, HEAD, OPTIONS) and whose body is in memory are ever sent
+/// twice, and only when a reused connection died without a byte of an answer.
 package final class CurlClient: Sendable {
   private let reactor: Reactor
   private let workers: [Worker]

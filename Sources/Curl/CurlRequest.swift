@@ -77,8 +77,8 @@ extension CurlRequest {
 
   /// Whether libcurl may send the request again when a reused connection turns out to be dead.
   ///
-  /// Only when it changes nothing, and the body can be sent from its start: what becomes of a write is the caller's to
-  /// find out.
+  /// Only when it changes nothing, and the body can be sent from its start: what became of a write
+  /// is the caller's to find out.
   var mayBeResent: Bool {
     guard [.get, .head, .options].contains(method) else { return false }
     if case .stream = body { return false }

@@ -90,6 +90,8 @@ package final class LogSink: Sendable {
           state.isTorn = true
           if error == .closed {
             state.isClosed = true
+            // What was handed over meanwhile is lost as well.
+            state.dropped += state.pending.count { $0 == UInt8(ascii: "\n") }
             state.pending = []
           }
         }

@@ -62,11 +62,13 @@ struct Wiring: Sendable {
   let logger: Logger
 
   func listeners() throws -> [any Service] {
+    guard let proxies = TrustedProxies(settings.trustedProxies) else {
+      throw StartProblem("LATCHKEY_TRUSTED_PROXIES holds something other than addresses and blocks")
+    }
     let environment = ListenerEnvironment(
       loops: session.loops, draining: draining,
       requestIDs: RequestIDSource(seed: .random(in: .min ... .max)), logger: logger,
-      // The settings hold nothing but addresses and blocks of them.
-      trustedProxies: TrustedProxies(settings.trustedProxies) ?? .none)
+      trustedProxies: proxies)
     let internalIdentity = try identity(settings.internalListener)
     let publicIdentity = try identity(settings.publicListener)
     let directory = parts.directory

@@ -76,7 +76,7 @@ struct DeafListener: ~Copyable {
     }
     try await withClient { client in
       let task = Task { try await failure { try await client.send(request) } }
-      try await comesTrue { await client.transferCount() == 1 }
+      try await expectEventually { await client.transferCount() == 1 }
       task.cancel()
       let second = try await task.value
       #expect(second == .cancelled)
@@ -91,12 +91,12 @@ struct DeafListener: ~Copyable {
       try await connection.stall()
     } _: { client, server in
       let task = Task { try await failure { try await client.send(server.request()) } }
-      try await comesTrue { server.headCount == 1 }
+      try await expectEventually { server.headCount == 1 }
       task.cancel()
       let error = try await task.value
       #expect(error == .cancelled)
       #expect(await client.transferCount() == 0)
-      try await comesTrue { try socketsConnected(to: server.port) == 0 }
+      try await expectEventually { try socketsConnected(to: server.port) == 0 }
     }
   }
 
@@ -109,11 +109,11 @@ struct DeafListener: ~Copyable {
       let body = CountedBody(chunks: 100_000, size: 16 * 1024)
       let request = try server.request(.post, body: .stream(length: nil, body))
       let task = Task { try await failure { try await client.send(request) } }
-      try await comesTrue { body.takenBytes > 100_000 }
+      try await expectEventually { body.takenBytes > 100_000 }
       task.cancel()
       let error = try await task.value
       #expect(error == .cancelled)
-      try await comesTrue { try socketsConnected(to: server.port) == 0 }
+      try await expectEventually { try socketsConnected(to: server.port) == 0 }
       await never.open()
     }
   }
@@ -127,11 +127,11 @@ struct DeafListener: ~Copyable {
       let body = CountedBody(chunks: 10, size: 1024, pause: (5, never))
       let request = try server.request(.post, body: .stream(length: nil, body))
       let task = Task { try await failure { try await client.send(request) } }
-      try await comesTrue { body.takenBytes == 5 * 1024 }
+      try await expectEventually { body.takenBytes == 5 * 1024 }
       task.cancel()
       let error = try await task.value
       #expect(error == .cancelled)
-      try await comesTrue { try socketsConnected(to: server.port) == 0 }
+      try await expectEventually { try socketsConnected(to: server.port) == 0 }
       await never.open()
     }
   }
@@ -157,7 +157,7 @@ struct DeafListener: ~Copyable {
       task.cancel()
       try await task.value
       #expect(await client.transferCount() == 0)
-      try await comesTrue { try socketsConnected(to: server.port) == 0 }
+      try await expectEventually { try socketsConnected(to: server.port) == 0 }
     }
   }
 
@@ -171,8 +171,8 @@ struct DeafListener: ~Copyable {
         let response = try await client.send(server.request())
         #expect(response.status == 200)
       }
-      try await comesTrue { await client.transferCount() == 0 }
-      try await comesTrue { try socketsConnected(to: server.port) == 0 }
+      try await expectEventually { await client.transferCount() == 0 }
+      try await expectEventually { try socketsConnected(to: server.port) == 0 }
     }
   }
 
@@ -188,7 +188,7 @@ struct DeafListener: ~Copyable {
         }
         try await group.waitForAll()
       }
-      try await comesTrue { await client.transferCount() == 0 }
+      try await expectEventually { await client.transferCount() == 0 }
       // What is left are idle connections; and they work.
       let response = try await client.send(server.request(.post, "/0"))
       #expect(try await response.body.text == "small")

@@ -216,11 +216,11 @@ import Testing
       try await connection.stall()
     } _: { client, server in
       let waiting = Task { try await failure { try await client.send(server.request()) } }
-      try await comesTrue { server.headCount == 1 }
+      try await expectEventually { server.headCount == 1 }
       await client.shutdown()
       #expect(try await waiting.value == .shutDown)
       #expect(try await failure { try await client.send(server.request()) } == .shutDown)
-      try await comesTrue { try socketsConnected(to: server.port) == 0 }
+      try await expectEventually { try socketsConnected(to: server.port) == 0 }
       await client.shutdown()
     }
   }

@@ -173,7 +173,7 @@ private let faults: [Fault] = [
       _ = try await client.send(server.request(.get, "/later"))
       await isAnswered.open()
       // The connection on which something came unasked is given up.
-      try await comesTrue { try socketsConnected(to: server.port) == 0 }
+      try await expectEventually { try socketsConnected(to: server.port) == 0 }
       let last = try await client.send(server.request(.post, "/good"))
       #expect(try await last.body.text == "clean")
     }
@@ -239,7 +239,7 @@ private let faults: [Fault] = [
       var request = try server.request()
       request.firstByteTimeout = soon
       #expect(try await failure { try await client.send(request) } == .firstByteTimeout)
-      try await comesTrue { try socketsConnected(to: server.port) == 0 }
+      try await expectEventually { try socketsConnected(to: server.port) == 0 }
     }
   }
 

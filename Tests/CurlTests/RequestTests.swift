@@ -65,13 +65,13 @@ import Testing
     }
   }
 
-  @Test func `only idempotent requests with a body in memory may be resent`() {
-    for method in ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"] {
-      #expect(request(method).mayBeResent)
+  @Test func `only requests that change nothing may be resent, with a body in memory`() {
+    for method in ["GET", "HEAD", "OPTIONS"] { #expect(request(method).mayBeResent) }
+    for method in ["POST", "PUT", "PATCH", "DELETE", "FROB"] {
+      #expect(!request(method).mayBeResent)
     }
-    for method in ["POST", "PATCH", "FROB"] { #expect(!request(method).mayBeResent) }
     let stream = Throwing(AsyncStream<ByteBuffer> { $0.finish() })
-    #expect(!request("PUT", body: .stream(length: 0, stream)).mayBeResent)
+    #expect(!request("GET", body: .stream(length: 0, stream)).mayBeResent)
   }
 
   @Test func `an error that was not sent is certainly so`() {

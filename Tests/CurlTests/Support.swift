@@ -108,13 +108,12 @@ func socketsConnected(to port: Int) throws -> Int {
   }
 }
 
-/// Waits until something holds that another thread brings about, and records an issue when it does not.
-func comesTrue(
+/// Expects what another thread or process brings about; at most ten seconds from now.
+func expectEventually(
   sourceLocation: SourceLocation = #_sourceLocation, _ condition: () async throws -> Bool
 ) async throws {
-  if try await !eventually(condition) {
-    Issue.record("did not come true", sourceLocation: sourceLocation)
-  }
+  let came = try await eventually(condition)
+  #expect(came, sourceLocation: sourceLocation)
 }
 
 /// Opens once; waiting for it ends then.

@@ -30,36 +30,44 @@ struct MerchantPages: Sendable {
   }
 
   func response(_ page: MerchantPage, _ requestID: RequestID) -> Response {
+    answer(text(page, requestID), status: page.status, policy)
+  }
+
+  /// The page itself.
+  func text(_ page: MerchantPage, _ requestID: RequestID) -> String {
     let missing: [String] =
       switch page.kind {
       case .connected(let scopes), .opened(let scopes): scopes
       case .alreadyConnected, .failed: []
       }
     return html(
-      PageWords(page.kind, brand: brand.name), status: page.status, store: page.store,
-      missing: missing, requestID: requestID, policy: policy)
+      PageWords(page.kind, brand: brand.name), store: page.store, missing: missing,
+      requestID: requestID)
   }
 
   /// The page at `/`, for people who look what this address is.
   func home() -> Response {
-    html(
-      .home(brand: brand.name), status: 200, store: nil, missing: [], requestID: nil,
-      policy: unframedPolicy)
+    answer(
+      html(.home(brand: brand.name), store: nil, missing: [], requestID: nil), status: 200,
+      unframedPolicy)
+  }
+
+  private func answer(_ text: String, status: Int, _ policy: String) -> Response {
+    var response = Response(status, "text/html; charset=utf-8", Array(text.utf8))
+    response.headers[.contentSecurityPolicy] = policy
+    return response
   }
 
   private func html(
-    _ words: PageWords, status: Int, store: StoreHash?, missing: [String], requestID: RequestID?,
-    policy: String
-  ) -> Response {
+    _ words: PageWords, store: StoreHash?, missing: [String], requestID: RequestID?
+  ) -> String {
     let view = PageView(
       title: words.title, lead: words.lead, steps: words.steps, tone: words.tone.rawValue,
       isGood: words.tone == .good, isWaiting: words.tone == .wait, isBad: words.tone == .bad,
       hasSteps: !words.steps.isEmpty, missingScopes: missing, hasMissingScopes: !missing.isEmpty,
       brand: brand.name, initial: brand.name.prefix(1).uppercased(), logo: brand.logoURL,
       support: brand.supportURL, store: store?.text, requestID: requestID?.text)
-    var response = Response(status, "text/html; charset=utf-8", Array(template.render(view).utf8))
-    response.headers[.contentSecurityPolicy] = policy
-    return response
+    return template.render(view)
   }
 }
 
