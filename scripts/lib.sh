@@ -16,8 +16,8 @@ installed() { dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q '^install 
 # Installs what is missing, or names it and the command that installs it.
 need_packages() {
   local missing=()
-  command -v dpkg-query >/dev/null || { say "Not a Debian system: these must be there by other means: $(packages "$1" | xargs)"; return; }
-  for package in $(packages "$1"); do installed "$package" || missing+=("$package"); done
+  command -v dpkg-query >/dev/null || { say "Not a Debian system: these must be there by other means: $(packages "${1:-}" | xargs)"; return; }
+  for package in $(packages "${1:-}"); do installed "$package" || missing+=("$package"); done
   [ ${#missing[@]} -eq 0 ] && return
   local install="apt-get install --yes --no-install-recommends ${missing[*]}"
   say "Installing ${missing[*]}"
