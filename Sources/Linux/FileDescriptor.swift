@@ -1,4 +1,4 @@
-package import Glibc
+import Glibc
 
 /// Owns an open file; `close` runs exactly once, when the owner goes away.
 package struct FileDescriptor: ~Copyable {
@@ -14,7 +14,7 @@ package struct FileDescriptor: ~Copyable {
   ///
   /// The flags are those of `open(2)`, to which `O_CLOEXEC` is added; the mode is for a file that is made.
   package static func open(
-    _ path: String, _ flags: Int32, mode: mode_t = 0
+    _ path: String, _ flags: Int32, mode: UInt32 = 0
   ) throws(SystemError) -> FileDescriptor {
     var number: Int32
     repeat {
