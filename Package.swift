@@ -226,8 +226,8 @@ let package = Package(
     tests(
       "Web",
       [
-        "BigCommerce", "Gateway", "Install", "Base", hummingbird, hummingbirdCore, crypto,
-        nioCore, nioPosix, nioHTTP1, nioSSL, httpTypes, logging, lifecycle,
+        "BigCommerce", "Gateway", "Install", "Upstream", "Base", hummingbird, hummingbirdCore,
+        crypto, nioCore, nioPosix, nioHTTP1, nioSSL, httpTypes, logging, lifecycle,
       ]),
     tests(
       "LatchkeyApp",

@@ -146,6 +146,7 @@ struct Wiring: Sendable {
 
   private func api() -> APIRoutes {
     let database = session.database
+    let directory = parts.directory
     let tokens = TokenProver(
       client: client, origin: settings.platform.api, watch: parts.watch)
     let importer = StoreImporter(
@@ -156,6 +157,7 @@ struct Wiring: Sendable {
       KeysAPI(keys: ServiceKeys(database: database), clock: .system, changed: changed).routes
         + StoresAPI(
           listing: StoreListing(database: database),
+          activity: { directory.current()?.store($0)?.activity.current ?? StoreActivity.Seen() },
           states: InstallationStates(database: database), tokens: tokens, importer: importer,
           changed: changed
         ).routes + TicketsAPI(tickets: TicketRedemption(database: database)).routes)

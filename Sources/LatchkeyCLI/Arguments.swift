@@ -55,7 +55,8 @@ struct TimeSpan: ExpressibleByArgument, Equatable {
 }
 
 extension JSONValue {
-  /// A member for a table: text as it is, a list with spaces, nothing for null.
+  /// A member for a table: text as it is, a list with spaces, an object as `name=value`, nothing for
+  /// null.
   func shown(_ name: String) -> String {
     JSONValue.shown(self[name] ?? .null)
   }
@@ -66,7 +67,11 @@ extension JSONValue {
     case .bool(let isTrue): isTrue ? "yes" : "no"
     case .null: ""
     case .array(let values): values.map(shown).joined(separator: " ")
-    case .object: value.text
+    case .object(let members):
+      members.map { member in
+        let text = shown(member.value)
+        return "\(member.name)=\(text.isEmpty ? "-" : text)"
+      }.joined(separator: " ")
     }
   }
 

@@ -8,19 +8,26 @@ package final class StoreActivity: Sendable {
   package struct Seen: Hashable, Sendable {
     /// When the last answer came.
     package fileprivate(set) var lastCallAt: Timestamp?
+    /// Its status.
     package fileprivate(set) var lastStatus: Int?
     /// What the last answer that spoke of quota said.
     package fileprivate(set) var quota: QuotaHeaders?
+    /// When that answer came.
     package fileprivate(set) var quotaSeenAt: Timestamp?
+
+    /// Nothing is known.
+    package init() {}
   }
 
   private let seen = Mutex(Seen())
 
   package init() {}
 
+  /// A copy of what is known now.
   package var current: Seen { seen.withLock { $0 } }
 
-  func observe(status: Int, quota: QuotaHeaders, at now: Timestamp) {
+  /// Takes over what an answer's head said.
+  package func observe(status: Int, quota: QuotaHeaders, at now: Timestamp) {
     seen.withLock { seen in
       seen.lastCallAt = now
       seen.lastStatus = status

@@ -33,6 +33,34 @@ def test_a_store_shows_its_facts_and_never_its_token(ready):
         assert token["access_token"] not in json.dumps(shown)
 
 
+def test_a_store_shows_its_quota_and_its_last_call(ready):
+    store = ready.fresh_store()
+    ready.install(store)
+    key = ready.service_key(stores=[store])
+
+    def seen():
+        shown = ready.store(store).json
+        listed = ready.api("GET", f"/v1/stores?q={store}").json["data"][0]
+        facts = {name: shown[name] for name in ("quota", "last_call_at", "last_status")}
+        assert facts == {name: listed[name] for name in facts}
+        return facts
+    assert seen() == {"quota": None, "last_call_at": None, "last_status": None}
+
+    assert ready.call(key, "GET", f"/stores/{store}/v2/store").status == 200
+    first = seen()
+    assert first["last_status"] == 200 and first["last_call_at"].endswith("Z")
+    quota = first["quota"]
+    assert quota["limit"] == 150 and quota["window_ms"] == 30_000 and 0 < quota["reset_ms"] <= 30_000, quota
+    assert 0 < quota["remaining"] < 150 and quota["seen_at"] == first["last_call_at"]
+
+    # An answer that says nothing of quota leaves what is known.
+    ready.control("PUT", f"/quota/{store}", {"headers": False})
+    assert ready.call(key, "GET", f"/stores/{store}/v3/catalog/products/999999").status == 404
+    second = seen()
+    assert second["last_status"] == 404 and second["last_call_at"] > first["last_call_at"]
+    assert second["quota"] == quota
+
+
 def test_lists_are_paged_and_filtered(ready):
     for store in ("store0002", "store0003"):
         ready.install(store)

@@ -200,6 +200,26 @@ final class StubService: Sendable {
     #expect(console.errors.contains("not_found"))
   }
 
+  @Test func `a store is shown with what its API has left and its last call`() async throws {
+    let service = StubService([
+      "GET /v1/stores/abc": #"""
+        {"store_hash":"abc","owner_id":null,"quota":{"remaining":149,"limit":150,"window_ms":null},
+        "last_call_at":"2026-11-21T01:02:03.456Z","last_status":200,"users":[]}
+        """#
+    ])
+    let console = TestConsole()
+    #expect(try await service.run(["stores", "show", "abc"], on: console) == .ok)
+    #expect(
+      console.output == """
+        store_hash    abc
+        owner_id      -
+        quota         remaining=149 limit=150 window_ms=-
+        last_call_at  2026-11-21T01:02:03.456Z
+        last_status   200
+
+        """)
+  }
+
   @Test func `verify exits 3 unless BigCommerce accepts the token`() async throws {
     for (verdict, expected) in [("accepted", ExitStatus.ok), ("refused", .unhealthy)] {
       let service = StubService([

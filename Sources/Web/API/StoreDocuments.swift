@@ -1,6 +1,7 @@
 import Base
 import BigCommerce
 import Storage
+import Upstream
 
 extension StoreRecord {
   /// The fields of a store in lists and alone.
@@ -16,7 +17,7 @@ extension StoreRecord {
       .init("missing_scopes", .names(of: missing)),
       .init("drift", .bool(!missing.isEmpty)),
       .init("source", .string(source)),
-      .init("owner_id", ownerID.map { .integer($0) } ?? .null),
+      .init("owner_id", .integer(orNull: ownerID)),
       .init("authorized_at", .time(authorizedAt)),
       .init("installed_at", .time(installedAt)),
       .init("token_stored_at", .time(tokenStoredAt)),
@@ -24,6 +25,25 @@ extension StoreRecord {
       .init("state_changed_at", .time(stateChangedAt)),
       .init("suspended_at", .time(suspendedAt)),
       .init("uninstalled_at", .time(uninstalledAt)),
+    ]
+  }
+}
+
+extension StoreActivity.Seen {
+  /// What is known of a store's API, beside its record; all null until a call was answered.
+  var members: [JSONValue.Member] {
+    [
+      .init("quota", quota.map { document(of: $0) } ?? .null),
+      .init("last_call_at", .time(lastCallAt)),
+      .init("last_status", .integer(orNull: lastStatus)),
+    ]
+  }
+
+  private func document(of quota: QuotaHeaders) -> JSONValue {
+    [
+      "remaining": .integer(orNull: quota.left), "limit": .integer(orNull: quota.quota),
+      "window_ms": .integer(orNull: quota.window?.inMilliseconds),
+      "reset_ms": .integer(orNull: quota.reset?.inMilliseconds), "seen_at": .time(quotaSeenAt),
     ]
   }
 }
@@ -40,6 +60,11 @@ extension StoreUserRecord {
 }
 
 extension JSONValue {
+  /// A whole number, or null.
+  fileprivate static func integer(orNull number: (some BinaryInteger)?) -> JSONValue {
+    number.map { .integer($0) } ?? .null
+  }
+
   fileprivate static func names(of scopes: Scopes) -> JSONValue {
     .array(scopes.names.map { .string($0) })
   }

@@ -1,23 +1,28 @@
-import Base
+package import Base
 import BigCommerce
 import HTTPTypes
 import Postgres
 package import Storage
+package import Upstream
 
 /// `/v1/stores`: the fleet of installations is listed, imported, verified, suspended, resumed and deleted.
 package struct StoresAPI: Sendable {
   let listing: StoreListing
+  let activity: @Sendable (InstallationID) -> StoreActivity.Seen
   let states: InstallationStates
   let tokens: any TokenProving
   let importer: StoreImporter
   let changed: @Sendable () async -> Void
 
-  /// `changed` is called after an installation changed, so that it counts here at once.
+  /// `activity` says what this replica has seen of a store's API; `changed` is called after an installation changed,
+  /// so that it counts here at once.
   package init(
-    listing: StoreListing, states: InstallationStates, tokens: any TokenProving,
+    listing: StoreListing, activity: @escaping @Sendable (InstallationID) -> StoreActivity.Seen,
+    states: InstallationStates, tokens: any TokenProving,
     importer: StoreImporter, changed: @escaping @Sendable () async -> Void
   ) {
     self.listing = listing
+    self.activity = activity
     self.states = states
     self.tokens = tokens
     self.importer = importer
@@ -75,7 +80,7 @@ package struct StoresAPI: Sendable {
     }
     let page = found.prefix(limit)
     let next = found.count > limit ? page.last.map { Cursor($0.installation).text } : nil
-    return .page(page.map { .object($0.members) }, next: next)
+    return .page(page.map { .object(members(of: $0)) }, next: next)
   }
 
   /// The installation with its users.
@@ -87,7 +92,11 @@ package struct StoresAPI: Sendable {
     let users = try await stored { () throws(PostgresError) in
       try await listing.users(of: installation)
     }
-    return .object(record.members + [.init("users", .array(users.map(\.document)))])
+    return .object(members(of: record) + [.init("users", .array(users.map(\.document)))])
+  }
+
+  private func members(of record: StoreRecord) -> [JSONValue.Member] {
+    record.members + activity(record.installation).members
   }
 
   private func verify(_ request: APIRequest) async throws(Problem) -> APIAnswer {

@@ -1,0 +1,35 @@
+import Base
+import BigCommerce
+import HTTPTypes
+import Testing
+import Upstream
+
+@testable import Web
+
+@Suite struct `What a store document says of calls` {
+  private let noon = Timestamp(microseconds: 1_795_262_400_000_000)
+
+  private func text(_ activity: StoreActivity) -> String {
+    JSONValue.object(activity.current.members).text
+  }
+
+  @Test func `before the first answer nothing is known`() {
+    #expect(text(StoreActivity()) == #"{"quota":null,"last_call_at":null,"last_status":null}"#)
+  }
+
+  @Test func `the last answer that spoke of quota counts, with what it left out as null`() throws {
+    let activity = StoreActivity()
+    var headers = HTTPFields()
+    headers[try #require(HTTPField.Name("X-Rate-Limit-Requests-Left"))] = "7"
+    headers[try #require(HTTPField.Name("X-Rate-Limit-Time-Reset-Ms"))] = "1500"
+    activity.observe(status: 200, quota: QuotaHeaders(headers), at: noon)
+    activity.observe(
+      status: 503, quota: QuotaHeaders([:]), at: noon + .seconds(1))
+    #expect(
+      text(activity) == #"""
+        {"quota":{"remaining":7,"limit":null,"window_ms":null,"reset_ms":1500,\#
+        "seen_at":"2026-11-21T12:00:00.000Z"},\#
+        "last_call_at":"2026-11-21T12:00:01.000Z","last_status":503}
+        """#)
+  }
+}
