@@ -203,9 +203,9 @@ final class StubService: Sendable {
   @Test func `a store is shown with what its API has left and its last call`() async throws {
     let service = StubService([
       "GET /v1/stores/abc": #"""
-        {"store_hash":"abc","owner_id":null,"quota":{"remaining":149,"limit":150,"window_ms":null},
-        "last_call_at":"2026-11-21T01:02:03.456Z","last_status":200,"users":[]}
-        """#
+      {"store_hash":"abc","owner_id":null,"quota":{"remaining":149,"limit":150,"window_ms":null},
+      "last_call_at":"2026-11-21T01:02:03.456Z","last_status":200,"users":[]}
+      """#
     ])
     let console = TestConsole()
     #expect(try await service.run(["stores", "show", "abc"], on: console) == .ok)
