@@ -4,6 +4,8 @@ package import Base
 package struct CurlSettings: Sendable {
   /// A PEM file with the only authorities that are trusted; `nil` for the system's.
   package var caFile: String?
+  /// Shown to servers that ask for a certificate; `nil`: none.
+  package var clientIdentity: ClientIdentity?
   /// Until the connection stands, name lookup included.
   package var connectTimeout: Duration = .seconds(3)
   /// From there until the TLS handshake is done.
@@ -31,4 +33,15 @@ package struct CurlSettings: Sendable {
 
   /// The settings above; change what differs.
   package init() {}
+
+  /// Two PEM files that prove who the client is.
+  package struct ClientIdentity: Hashable, Sendable {
+    package let certificateFile: String
+    package let privateKeyFile: String
+
+    package init(certificateFile: String, privateKeyFile: String) {
+      self.certificateFile = certificateFile
+      self.privateKeyFile = privateKeyFile
+    }
+  }
 }

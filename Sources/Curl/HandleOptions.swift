@@ -83,6 +83,12 @@ enum HandleOptions {
       // The system's directory of authorities goes too, or the file would only add to them.
       options += [.text(CURLOPT_CAINFO, file), .text(CURLOPT_CAPATH, nil)]
     }
+    if let identity = settings.clientIdentity {
+      options += [
+        .text(CURLOPT_SSLCERT, identity.certificateFile),
+        .text(CURLOPT_SSLKEY, identity.privateKeyFile),
+      ]
+    }
     return options
   }
 

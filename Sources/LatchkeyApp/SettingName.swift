@@ -47,6 +47,9 @@ package enum SettingName: String, CaseIterable, Sendable {
   case config = "LATCHKEY_CONFIG"
   case url = "LATCHKEY_URL"
   case key = "LATCHKEY_KEY"
+  case serviceCAFile = "LATCHKEY_CA_FILE"
+  case clientCertificate = "LATCHKEY_CLIENT_CERT"
+  case clientPrivateKey = "LATCHKEY_CLIENT_KEY"
 
   /// Other names under which the same value is accepted.
   package var aliases: [String] {

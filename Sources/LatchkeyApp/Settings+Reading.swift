@@ -38,6 +38,9 @@ extension Settings {
     // Of the CLI; read here so that a wrong one is reported and `doctor` shows them.
     _ = reader.optional(.url, .origin)
     _ = reader.secret(.key, .token(upTo: 200))
+    for file in [SettingName.serviceCAFile, .clientCertificate, .clientPrivateKey] {
+      _ = reader.optional(file, .line(upTo: 4096))
+    }
     effective = reader.effective
     guard reader.problems.isEmpty, let origin else {
       throw SettingsProblems(sorting: reader.problems)

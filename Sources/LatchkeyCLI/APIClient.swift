@@ -54,6 +54,8 @@ struct APIClient: Sendable {
     var settings = CurlSettings()
     settings.userAgent = "latchkey-cli"
     settings.stallTimeout = .seconds(60)
+    settings.caFile = address.caFile
+    settings.clientIdentity = address.clientIdentity
     let curl = try CurlClient(reactor: reactor, settings: settings)
     let result: Result<Value, any Error>
     do {
@@ -136,13 +138,20 @@ struct APIClient: Sendable {
           + "LATCHKEY_URL name its internal listener?")
     case .tlsFailed, .tlsTimeout:
       return CommandFailure(
-        text: "No trusted TLS connection to \(place): its certificate is not one that this machine "
-          + "trusts for that name, or it does not speak TLS.")
+        text: "No trusted TLS connection to \(place): it does not speak TLS, or its certificate is "
+          + "not one that this machine trusts for that name. LATCHKEY_CA_FILE names a PEM file with "
+          + "the authorities to trust instead of the system's.")
     default:
       let outcome =
         error.wasSent && ![.get, .head].contains(call.method)
         ? " It may have been done: look before you repeat it." : ""
-      return CommandFailure(text: "The call to \(place) broke off (\(error)).\(outcome)")
+      // With TLS 1.3 a listener says that it wants a certificate after the handshake, by ending the connection.
+      let isUnproven = address.origin.scheme == .https && address.clientIdentity == nil
+      let advice =
+        isUnproven
+        ? " If the listener asks for a certificate, name yours in LATCHKEY_CLIENT_CERT and "
+          + "LATCHKEY_CLIENT_KEY." : ""
+      return CommandFailure(text: "The call to \(place) broke off (\(error)).\(outcome)\(advice)")
     }
   }
 }

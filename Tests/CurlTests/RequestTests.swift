@@ -126,6 +126,14 @@ import Testing
     #expect(options.contains(.text(CURLOPT_CAPATH, nil)))
   }
 
+  @Test func `a certificate of one's own is shown with its key, and none unless told`() {
+    var settings = CurlSettings()
+    let options = [HandleOption.text(CURLOPT_SSLCERT, "c.pem"), .text(CURLOPT_SSLKEY, "k.pem")]
+    #expect(!HandleOptions.standard(settings).contains { options.contains($0) })
+    settings.clientIdentity = .init(certificateFile: "c.pem", privateKeyFile: "k.pem")
+    #expect(HandleOptions.standard(settings).filter(options.contains) == options)
+  }
+
   @Test func `the URL is the origin and its scheme the only one`() throws {
     let origin = try #require(Origin("https://api.example.com:8443"))
     #expect(

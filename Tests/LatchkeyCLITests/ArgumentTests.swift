@@ -94,6 +94,19 @@ import Testing
     #expect(console.errors.contains("LATCHKEY_KEY"))
   }
 
+  @Test func `a PEM file that is missing or alone is named before anything is sent`() async {
+    let console = TestConsole()
+    let status = await console.run(
+      ["stores", "list"],
+      [
+        "LATCHKEY_URL": "https://127.0.0.1:1", "LATCHKEY_KEY": "lk_test",
+        "LATCHKEY_CA_FILE": "/nonexistent/ca.pem", "LATCHKEY_CLIENT_CERT": "/etc/hostname",
+      ])
+    #expect(status == .usage)
+    #expect(console.errors.contains("LATCHKEY_CA_FILE: open /nonexistent/ca.pem"))
+    #expect(console.errors.contains("LATCHKEY_CLIENT_KEY: is needed with LATCHKEY_CLIENT_CERT"))
+  }
+
   @Test func `a closed standard output ends quietly`() async {
     let console = TestConsole()
     #expect(await console.run(["--help"], isOutputClosed: true) == .ok)
