@@ -31,7 +31,16 @@ class Cluster:
 
     @property
     def url(self):
-        return f"postgresql://latchkey@127.0.0.1:{self.port}/latchkey"
+        return self.url_of("latchkey")
+
+    def url_of(self, role):
+        return f"postgresql://{role}@127.0.0.1:{self.port}/latchkey"
+
+    def psql(self, sql, role="latchkey"):
+        """Runs SQL as a role; the result's rows as text, tabs between columns, or what went wrong."""
+        return subprocess.run(
+            [f"{self.programs}/psql", "-X", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-d", self.url_of(role),
+             "-c", sql], capture_output=True, text=True, env={"LC_ALL": "C.UTF-8", "PATH": os.environ["PATH"]})
 
     def start(self):
         self.run("pg_ctl", "start", "-w", "-D", self.data, "-l", self.folder / "log", "-o",

@@ -174,11 +174,14 @@ class Deployment:
         self.service.kill()
         self.service.wait()
 
+    def client_environment(self, key=None):
+        key = key or self.operator_key
+        return {"LATCHKEY_URL": f"http://127.0.0.1:{self.internal}"} | ({"LATCHKEY_KEY": key} if key else {})
+
     def cli(self, *arguments, check=True, key=None, **extra):
         result = subprocess.run(
             [BUILD / "latchkey", *arguments],
-            env=self.environment | {"LATCHKEY_URL": f"http://127.0.0.1:{self.internal}",
-                                    "LATCHKEY_KEY": key or self.operator_key or ""} | extra,
+            env=self.environment | self.client_environment(key) | extra,
             capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120)
         if check:
             assert result.returncode == 0, f"{arguments}: exit {result.returncode}\n{result.stdout}\n{result.stderr}"
