@@ -65,14 +65,23 @@ final class ConnectAttempt {
   var timer: Scheduled<Void>?
   /// Whether the server of this step was reached; what fails after that was refused by it.
   var hasReachedServer = false
-  /// What the last failure was.
-  var reason = "no host to connect to"
+  /// What went wrong so far, each thing once: any of the hosts may be the one that matters.
+  private var reasons: [String] = []
   /// Tells the answers to an old step from those to the present one.
   var turn = 0
 
   init(_ knowledge: ConnectKnowledge) {
     self.knowledge = knowledge
     steps = knowledge.steps(now: .now())
+  }
+
+  /// Why there is no connection.
+  var reason: String {
+    reasons.isEmpty ? "no host to connect to" : reasons.joined(separator: "; ")
+  }
+
+  func noteFailure(_ reason: String) {
+    if !reasons.contains(reason) { reasons.append(reason) }
   }
 
   func end() {
@@ -129,7 +138,7 @@ extension Connection {
     _ addresses: [String], _ endpoint: Endpoint, _ session: String, _ turn: Int
   ) {
     guard let attempt, attempt.turn == turn else { return }
-    if addresses.isEmpty { attempt.reason = "the host name \(endpoint.host) is not known" }
+    if addresses.isEmpty { attempt.noteFailure("the host name \(endpoint.host) is not known") }
     let withSettings = attempt.knowledge.offersSettings
     attempt.steps.insert(
       contentsOf: addresses.map {
@@ -180,7 +189,7 @@ extension Connection {
 
   private func stepFailed(_ handle: ConnectionHandle) {
     guard let attempt else { return }
-    attempt.reason = handle.message.trimmingTrailingNewline
+    attempt.noteFailure(handle.message.trimmingTrailingNewline)
     if attempt.hasReachedServer, case .connect(let target, let session, true) = attempt.step {
       // A pooler may refuse settings that it does not know; libpq does not tell why it was refused.
       attempt.steps.insert(.connect(target, session: session, withSettings: false), at: 0)
@@ -192,10 +201,11 @@ extension Connection {
     guard let attempt, attempt.turn == turn, let step = attempt.step else { return }
     switch step {
     case .resolve(let endpoint, _):
-      attempt.reason = "the name server did not answer for \(endpoint.host)"
+      attempt.noteFailure("the name server did not answer for \(endpoint.host)")
       attempt.knowledge.didNotAnswer(endpoint, now: .now())
     case .connect(let target, _, _):
-      attempt.reason = "\(target.endpoint.host) port \(target.endpoint.port) did not answer in time"
+      attempt.noteFailure(
+        "\(target.endpoint.host) port \(target.endpoint.port) did not answer in time")
       attempt.knowledge.didNotAnswer(target.endpoint, now: .now())
     }
     tryNext()

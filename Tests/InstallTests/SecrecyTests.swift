@@ -1,45 +1,19 @@
 import Base
 import BigCommerce
-import Logging
 import Postgres
 import Storage
-import Synchronization
+import TestSupport
 import Testing
 
 @testable import Install
-
-/// Keeps every line that would be logged.
-private final class Lines: Sendable {
-  private let lines = Mutex<[String]>([])
-
-  func add(_ line: String) { lines.withLock { $0.append(line) } }
-
-  var text: String { lines.withLock { $0.joined(separator: "\n") } }
-}
-
-private struct Recorder: LogHandler {
-  let lines: Lines
-  var metadata: Logger.Metadata = [:]
-  var logLevel: Logger.Level = .trace
-
-  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-    get { metadata[key] }
-    set { metadata[key] = newValue }
-  }
-
-  func log(event: LogEvent) {
-    let all = metadata.merging(event.metadata ?? [:]) { _, new in new }
-    lines.add("\(event.message) \(all)")
-  }
-}
 
 @Suite struct `Secrets of callbacks` {
   @Test func `no code, token, client secret, payload or address is in a log or an answer`()
     async throws
   {
-    let lines = Lines()
+    let lines = LogLines()
     var options = Deployment.Options()
-    options.logger = Logger(label: "recorder") { _ in Recorder(lines: lines) }
+    options.logger = lines.logger
     options.timings.exchange = .milliseconds(300)
     try await Deployment.with(options) { deployment in
       var answers: [CallbackAnswer] = []

@@ -74,21 +74,4 @@ package struct PgBouncer: Sendable {
   private var process: Int32? {
     TextFile.read(directory + "/pid")?.split(separator: "\n").first.flatMap { Int32($0) }
   }
-
-  /// A port that nobody uses at this moment.
-  private static func freePort() throws -> UInt16 {
-    let number = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    defer { close(number) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = inet_addr("127.0.0.1")
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let code = withUnsafeMutablePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-        bind(number, generic, length) == 0 ? getsockname(number, generic, &length) : -1
-      }
-    }
-    guard code == 0 else { throw Failure.notStarted("no free port") }
-    return UInt16(bigEndian: address.sin_port)
-  }
 }

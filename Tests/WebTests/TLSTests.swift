@@ -5,43 +5,13 @@ import Testing
 @testable import Web
 
 @Suite struct `Listeners with TLS` {
-  /// A folder with a certificate authority, a server's and a client's certificate, made by openssl.
-  private struct Certificates {
-    let folder: String
-
-    init() throws {
-      folder = NSTemporaryDirectory() + "latchkey-tls-\(UUID().uuidString)"
-      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-      try issue("ca", subject: "/CN=Test authority", signer: nil)
-      try issue("server", subject: "/CN=first", signer: "ca")
-      try issue("client", subject: "/CN=client", signer: "ca")
-    }
-
-    func issue(_ name: String, subject: String, signer: String?) throws {
-      var arguments = [
-        "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
-        "2", "-subj", subject,
-        "-keyout", path("\(name).key"), "-out", path("\(name).pem"), "-addext",
-        "subjectAltName=IP:127.0.0.1",
-      ]
-      if let signer {
-        arguments += ["-CA", path("\(signer).pem"), "-CAkey", path("\(signer).key")]
-      }
-      try Self.openssl(arguments)
-    }
-
-    func path(_ name: String) -> String { "\(folder)/\(name)" }
-
-    func remove() throws { try FileManager.default.removeItem(atPath: folder) }
-
-    private static func openssl(_ arguments: [String]) throws {
-      let (status, output) = try command("openssl", arguments)
-      guard status == 0 else { throw Failed(output: output) }
-    }
-  }
-
-  private struct Failed: Error {
-    let output: String
+  /// A certificate authority, a server's and a client's certificate.
+  private static func makeCertificates() throws -> Certificates {
+    let certificates = try Certificates()
+    try certificates.issue("ca", subject: "/CN=Test authority", signer: nil)
+    try certificates.issue("server", subject: "/CN=first", signer: "ca")
+    try certificates.issue("client", subject: "/CN=client", signer: "ca")
+    return certificates
   }
 
   private static func command(_ name: String, _ arguments: [String]) throws -> (Int32, String) {
@@ -76,7 +46,7 @@ import Testing
     `a certificate that is read again counts for new connections, and a bad one changes nothing`()
     async throws
   {
-    let certificates = try Certificates()
+    let certificates = try Self.makeCertificates()
     let identity = try TLSIdentity(
       files: .init(
         certificate: certificates.path("server.pem"), key: certificates.path("server.key")))
@@ -99,11 +69,10 @@ import Testing
       }
       #expect(!plain.contains("HTTP/1.1"))
     }
-    try certificates.remove()
   }
 
   @Test func `a handshake that does not come to an end is cut`() async throws {
-    let certificates = try Certificates()
+    let certificates = try Self.makeCertificates()
     var limits = GuardLimits.internalListener
     limits.headTime = .milliseconds(300)
     var fixture = ListenerFixture()
@@ -122,12 +91,11 @@ import Testing
         #expect(counters.cuts[.handshake] == 2)
       }
     }
-    try certificates.remove()
   }
 
   @Test func `a listener that demands client certificates lets nobody in without one`() async throws
   {
-    let certificates = try Certificates()
+    let certificates = try Self.makeCertificates()
     try certificates.issue("stranger", subject: "/CN=stranger", signer: nil)
     var fixture = ListenerFixture()
     fixture.tls = try TLSIdentity(
@@ -143,6 +111,5 @@ import Testing
       }
       #expect(try await Self.curl(running.internalPort, certificates).0 != 0)
     }
-    try certificates.remove()
   }
 }
