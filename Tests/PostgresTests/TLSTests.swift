@@ -16,9 +16,9 @@ private struct TLSServer: Sendable {
   ) async throws -> T {
     let port = try freePort()
     let rules = certificates.path("hba-\(port).conf")
+    let kind = certificate == nil ? "host" : "hostssl"
     try TextFile.replace(
-      rules,
-      with: "local all all trust\n\(certificate == nil ? "host" : "hostssl") all all 127.0.0.1/32 trust\n",
+      rules, with: "local all all trust\n\(kind) all all 127.0.0.1/32 trust\n",
       owner: ServerUser.forThisProcess().account)
     var further = ["listen_addresses": "127.0.0.1", "port": "\(port)", "hba_file": rules]
     if let certificate {
