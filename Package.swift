@@ -171,7 +171,7 @@ let package = Package(
       ]),
     // The program.
     .executableTarget(
-      name: "latchkey", dependencies: ["LatchkeyCLI"], swiftSettings: strict),
+      name: "latchkey", dependencies: ["LatchkeyCLI", "Linux"], swiftSettings: strict),
     // A stand-in for BigCommerce: login host, API host, control panel. Never linked into latchkey.
     module(
       "Sandbox",

@@ -3,7 +3,6 @@ import BigCommerce
 import Curl
 import Gateway
 import Install
-import Linux
 package import Logging
 import NIOCore
 import NIOPosix
@@ -22,7 +21,6 @@ package enum Server {
   ///
   /// Throws before a port opens when something cannot work: a ``StartProblem``, or the error of a part.
   package static func run(_ settings: Settings, logger: Logger) async throws {
-    ProcessHardening.apply()
     try await DatabaseSession.with(
       settings.core, logger: logger, threads: System.coreCount
     ) { session in

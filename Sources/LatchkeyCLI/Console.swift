@@ -43,8 +43,7 @@ package struct Console: Sendable {
 
   /// The console of this process.
   package static func process() -> Console {
-    StandardStream.ignoreClosedPipes()
-    return Console(
+    Console(
       environment: ProcessInfo.processInfo.environment,
       hasInputTerminal: StandardInput.isTerminal,
       hasOutputTerminal: StandardStream.standardOutput.isTerminal,

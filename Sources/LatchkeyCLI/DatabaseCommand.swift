@@ -11,7 +11,6 @@ enum DatabaseCommand {
   static func run<Value: Sendable>(
     _ console: Console, _ body: @escaping @Sendable (Database, Keyring) async throws -> Value
   ) async throws -> Value {
-    ProcessHardening.apply()
     let core = try CoreSettings(reading: console.environment)
     // Standard output is the command's own.
     let output = LogOutput(core.logging, stream: .standardError)

@@ -19,8 +19,6 @@ struct DoctorCommand: Command {
   func run(on console: Console) async throws {
     let report: DoctorReport
     var status = ExitStatus.unhealthy
-    // As the service does, so that its own memory is judged as the service's.
-    ProcessHardening.apply()
     do throws(SettingsProblems) {
       let settings = try Settings(reading: console.environment)
       let output = LogOutput(settings.core.logging, stream: .standardError)
