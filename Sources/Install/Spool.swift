@@ -63,7 +63,7 @@ package final class Spool: Sendable {
     self.clock = clock
     self.random = random
     self.logger = logger
-    do throws(DurableFile.Failure) {
+    do throws(SystemError) {
       try DurableFile.makeDirectory(directory)
       try DurableFile.makeDirectory(directory + "/set-aside")
       try recover()
@@ -89,7 +89,7 @@ package final class Spool: Sendable {
     }
     guard let entry = enter(held: held) else { throw .full }
     let result = await onDisk { [directory] in
-      Result { () throws(DurableFile.Failure) in
+      Result { () throws(SystemError) in
         try DurableFile.create(entry.name, in: directory, bytes)
       }
     }
@@ -104,7 +104,7 @@ package final class Spool: Sendable {
   /// Deletes a record that the database has.
   package func remove(_ entry: Entry) async {
     let result = await onDisk { [directory] in
-      Result { () throws(DurableFile.Failure) in
+      Result { () throws(SystemError) in
         try DurableFile.remove(entry.name, in: directory)
       }
     }
@@ -125,7 +125,7 @@ package final class Spool: Sendable {
   /// The records that nobody deals with, oldest first.
   func pending() async -> [Entry] {
     let result = await onDisk { [directory] in
-      Result { () throws(DurableFile.Failure) in try DurableFile.names(in: directory) }
+      Result { () throws(SystemError) in try Directory.names(in: directory) }
     }
     switch result {
     case .success(let names):
@@ -139,8 +139,8 @@ package final class Spool: Sendable {
 
   func read(_ entry: Entry) async -> Content {
     let result = await onDisk { [directory] in
-      Result { () throws(DurableFile.Failure) in
-        try DurableFile.read(directory + "/" + entry.name, atMost: SpoolFrame.maxLength + 256)
+      Result { () throws(SystemError) in
+        try SmallFile.read(directory + "/" + entry.name, atMost: SpoolFrame.maxLength + 256)
       }
     }
     switch result {
@@ -153,7 +153,7 @@ package final class Spool: Sendable {
   /// Moves a record out of the way; it is kept, and tried again at the next start.
   func setAside(_ entry: Entry, because reason: String) async {
     let result = await onDisk { [directory, setAsideDirectory] in
-      Result { () throws(DurableFile.Failure) in
+      Result { () throws(SystemError) in
         try DurableFile.move(entry.name, from: directory, to: setAsideDirectory)
       }
     }
@@ -166,7 +166,7 @@ package final class Spool: Sendable {
   /// How many records are set aside.
   package func setAsideCount() async -> Int {
     let result = await onDisk { [setAsideDirectory] in
-      Result { () throws(DurableFile.Failure) in try DurableFile.names(in: setAsideDirectory) }
+      Result { () throws(SystemError) in try Directory.names(in: setAsideDirectory) }
     }
     guard case .success(let names) = result else { return 0 }
     return names.count
@@ -220,13 +220,13 @@ extension Spool {
   }
 
   /// Names whole drafts, sets torn ones aside, and brings back what was set aside, in case its key is there now.
-  private func recover() throws(DurableFile.Failure) {
-    for name in try DurableFile.names(in: setAsideDirectory) where Spool.isRecord(name) {
+  private func recover() throws(SystemError) {
+    for name in try Directory.names(in: setAsideDirectory) where Spool.isRecord(name) {
       try DurableFile.move(name, from: setAsideDirectory, to: directory)
     }
     let draft = Spool.suffix + ".partial"
-    for name in try DurableFile.names(in: directory) where name.hasSuffix(draft) {
-      let bytes = try DurableFile.read(directory + "/" + name, atMost: SpoolFrame.maxLength + 256)
+    for name in try Directory.names(in: directory) where name.hasSuffix(draft) {
+      let bytes = try SmallFile.read(directory + "/" + name, atMost: SpoolFrame.maxLength + 256)
       if case .record = open(bytes) {
         let whole = String(name.dropLast(".partial".count))
         try DurableFile.rename(name, to: whole, in: directory)
@@ -236,7 +236,7 @@ extension Spool {
         try DurableFile.move(name, from: directory, to: setAsideDirectory)
       }
     }
-    let records = try DurableFile.names(in: directory).filter(Spool.isRecord)
+    let records = try Directory.names(in: directory).filter(Spool.isRecord)
     let last = records.last.flatMap { Int64($0.prefix(20)) } ?? 0
     state.withLock { state in
       state.count = records.count
@@ -246,8 +246,8 @@ extension Spool {
 
   /// Runs on a thread that may block.
   private func onDisk<Success: Sendable>(
-    _ body: @escaping @Sendable () -> Result<Success, DurableFile.Failure>
-  ) async -> Result<Success, DurableFile.Failure> {
+    _ body: @escaping @Sendable () -> Result<Success, SystemError>
+  ) async -> Result<Success, SystemError> {
     await withCheckedContinuation { continuation in
       disk.async { continuation.resume(returning: body()) }
     }

@@ -248,8 +248,3 @@ extension CoreSettings {
   /// Where the private PostgreSQL lives.
   package var clusterDirectory: String { dataDirectory + "/postgres" }
 }
-
-extension SystemError {
-  /// Whether there is nothing of that name.
-  var isMissing: Bool { code == 2 }
-}

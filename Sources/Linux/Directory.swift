@@ -69,9 +69,9 @@ package enum Directory {
     return above + trimmed[slash...]
   }
 
-  /// The names in a directory without `.` and `..`; empty when it cannot be read.
-  package static func names(in path: String) -> [String] {
-    guard let stream = unsafe opendir(path) else { return [] }
+  /// The names in a directory, in byte order, without `.` and `..`.
+  package static func names(in path: String) throws(SystemError) -> [String] {
+    guard let stream = unsafe opendir(path) else { throw .last("opendir", path) }
     defer { unsafe closedir(stream) }
     var names: [String] = []
     while let entry = unsafe readdir(stream) {
@@ -80,7 +80,7 @@ package enum Directory {
       }
       if name != "." && name != ".." { names.append(name) }
     }
-    return names
+    return names.sorted()
   }
 
   /// Where a symbolic link points, such as `/proc/PID/cwd`.
@@ -89,28 +89,5 @@ package enum Directory {
     let count = unsafe readlink(link, &bytes, bytes.count)
     guard count > 0 else { return nil }
     return String(decoding: bytes.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
-  }
-}
-
-/// A system call that failed.
-package struct SystemError: Error, Equatable, CustomStringConvertible {
-  package let call: String
-  package let path: String
-  /// The error number as in `errno.h`.
-  package let code: Int32
-
-  package init(call: String, path: String, code: Int32) {
-    self.call = call
-    self.path = path
-    self.code = code
-  }
-
-  static func last(_ call: String, _ path: String) -> SystemError {
-    SystemError(call: call, path: path, code: errno)
-  }
-
-  package var description: String {
-    let reason = unsafe strerror(code).map { unsafe String(cString: $0) } ?? "error \(code)"
-    return "\(call) \(path): \(reason)"
   }
 }

@@ -1,6 +1,6 @@
 import Glibc
 
-/// Files that are read or written as a whole: keys, certificates, settings.
+/// Files that are read or written as a whole: keys, certificates, settings, notes of other programs.
 package enum SmallFile {
   /// Who may do what with a file, as far as secrets are concerned.
   package struct Ownership: Equatable, Sendable {
@@ -18,8 +18,7 @@ package enum SmallFile {
   package static func read(
     _ path: String, atMost limit: Int = 1 << 20
   ) throws(SystemError) -> [UInt8] {
-    let file = try FileDescriptor.open(path, O_RDONLY)
-    return try read(file.number, path, limit)
+    try FileDescriptor.open(path, O_RDONLY).read(atMost: limit)
   }
 
   /// The whole content together with who may read it, both of the same open file.
@@ -30,7 +29,7 @@ package enum SmallFile {
     var facts = stat()
     guard unsafe fstat(file.number, &facts) == 0 else { throw .last("fstat", path) }
     let ownership = Ownership(userID: facts.st_uid, mode: facts.st_mode & 0o7777)
-    return (try read(file.number, path, limit), ownership)
+    return (try file.read(atMost: limit), ownership)
   }
 
   /// Makes a file that only its owner can read, complete and durable, unless the name is taken.
@@ -42,8 +41,8 @@ package enum SmallFile {
     let draft = path + "." + String(random(), radix: 36)
     do throws(SystemError) {
       let file = try FileDescriptor.open(draft, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
-      try write(content, to: file.number, draft)
-      guard fsync(file.number) == 0 else { throw .last("fsync", draft) }
+      try file.write(content)
+      try file.sync()
     } catch {
       unsafe unlink(draft)
       throw error
@@ -52,53 +51,44 @@ package enum SmallFile {
     let failure = SystemError.last("link", path)
     unsafe unlink(draft)
     guard made || failure.code == EEXIST else { throw failure }
-    if made { try syncDirectory(of: path) }
+    if made { try FileDescriptor.syncDirectory(parent(of: path) ?? ".") }
     return made
   }
 
-  /// Makes the entry of a new file durable.
-  static func syncDirectory(of path: String) throws(SystemError) {
-    let directory = parent(of: path) ?? "."
-    let file = try FileDescriptor.open(directory, O_RDONLY | O_DIRECTORY)
-    guard fsync(file.number) == 0 else { throw .last("fsync", directory) }
+  /// The file's text; `nil` when it is not there or cannot be read.
+  package static func text(_ path: String) -> String? {
+    // Callers ask whether there is such a text; why there is none does not matter to them.
+    guard let bytes = try? read(path, atMost: .max) else { return nil }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// Replaces the file in one step, so that a reader sees the old text or the new one; it belongs to the given user.
+  package static func replace(
+    _ path: String, with text: String, owner: UserAccount?
+  ) throws(SystemError) {
+    let draft = path + ".new"
+    let file = try FileDescriptor.open(
+      draft, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600)
+    try file.write(Array(text.utf8))
+    try file.sync()
+    if let owner, fchown(file.number, owner.userID, owner.groupID) != 0 {
+      throw .last("chown", draft)
+    }
+    try rename(draft, to: path)
+  }
+
+  /// Gives a file or directory another name on the same disk.
+  package static func rename(_ path: String, to name: String) throws(SystemError) {
+    guard unsafe Glibc.rename(path, name) == 0 else { throw .last("rename", path) }
+  }
+
+  /// Removes a file; one that is not there is no error.
+  package static func remove(_ path: String) throws(SystemError) {
+    guard unsafe unlink(path) == 0 || errno == ENOENT else { throw .last("unlink", path) }
   }
 
   private static func parent(of path: String) -> String? {
     guard let slash = path.lastIndex(of: "/") else { return nil }
     return slash == path.startIndex ? "/" : String(path[..<slash])
-  }
-
-  static func read(_ number: Int32, _ path: String, _ limit: Int) throws(SystemError)
-    -> [UInt8]
-  {
-    var content: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 16384)
-    while true {
-      let count = unsafe chunk.withUnsafeMutableBytes { buffer in
-        unsafe Glibc.read(number, buffer.baseAddress, buffer.count)
-      }
-      if count < 0 && errno == EINTR { continue }
-      guard count >= 0 else { throw .last("read", path) }
-      if count == 0 { return content }
-      guard content.count + count <= limit else {
-        throw SystemError(call: "read", path: path, code: EFBIG)
-      }
-      content.append(contentsOf: chunk[..<count])
-    }
-  }
-
-  private static func write(_ content: [UInt8], to number: Int32, _ path: String)
-    throws(SystemError)
-  {
-    var written = 0
-    while written < content.count {
-      let count = unsafe content.withUnsafeBytes { buffer in
-        unsafe Glibc.write(
-          number, buffer.baseAddress?.advanced(by: written), buffer.count - written)
-      }
-      if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { throw .last("write", path) }
-      written += count
-    }
   }
 }

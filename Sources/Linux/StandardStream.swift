@@ -64,13 +64,6 @@ package enum StandardInput {
   ///
   /// - Throws: ``SystemError``; more than the limit is `EFBIG`.
   package static func readAll(atMost limit: Int) throws(SystemError) -> [UInt8] {
-    try SmallFile.read(STDIN_FILENO, "standard input", limit)
-  }
-}
-
-extension StandardStream {
-  /// Makes writing to a reader that has gone the failure `closed`, not the end of the process.
-  package static func ignoreClosedPipes() {
-    _ = signal(SIGPIPE, SIG_IGN)
+    try FileDescriptor.read(STDIN_FILENO, "standard input", atMost: limit)
   }
 }

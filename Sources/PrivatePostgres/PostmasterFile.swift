@@ -24,7 +24,8 @@ struct PostmasterFile: Equatable, Sendable {
 package enum ServerProcesses {
   /// The process IDs; each server process has the data directory as its working directory.
   package static func inside(_ dataDirectory: String) -> [Int32] {
-    Directory.names(in: "/proc").compactMap { Int32($0) }.filter { isServer($0, dataDirectory) }
+    ((try? Directory.names(in: "/proc")) ?? [])
+      .compactMap { Int32($0) }.filter { isServer($0, dataDirectory) }
   }
 
   /// Whether that process is a PostgreSQL server process of that data directory.

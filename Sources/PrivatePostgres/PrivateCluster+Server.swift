@@ -17,7 +17,7 @@ extension PrivateCluster {
     let started = try await user.run(
       programs.path("pg_ctl"), ["start", "-w", "-t", "60", "-D", paths.data, "-l", paths.startLog])
     guard started.succeeded else {
-      throw .startFailed((TextFile.read(paths.startLog) ?? started.output).lastLines)
+      throw .startFailed((SmallFile.text(paths.startLog) ?? started.output).lastLines)
     }
   }
 
@@ -26,7 +26,7 @@ extension PrivateCluster {
     guard serverProcess != nil else { return }
     let user = try ServerUser.forThisProcess()
     let places = ServerPrograms.installed(path: searchPath)
-    let version = TextFile.read(paths.data + "/PG_VERSION")?.split(separator: "\n").first
+    let version = SmallFile.text(paths.data + "/PG_VERSION")?.split(separator: "\n").first
     let programs = try ServerPrograms.find(for: version.map(String.init), in: places)
     let ended = try await user.run(
       programs.path("pg_ctl"), ["stop", "-w", "-t", "60", "-m", mode.rawValue, "-D", paths.data])
@@ -38,13 +38,13 @@ extension PrivateCluster {
     _ process: Int32, _ end: ContinuousClock.Instant
   ) async throws(PrivatePostgresError) {
     while ServerProcesses.isServer(process, paths.data) {
-      if let text = TextFile.read(paths.postmasterFile), PostmasterFile(text)?.isReady == true {
+      if let text = SmallFile.text(paths.postmasterFile), PostmasterFile(text)?.isReady == true {
         logger.debug("The private PostgreSQL runs already", metadata: ["process": "\(process)"])
         return
       }
       guard ContinuousClock.now < end, await pause() else { break }
     }
-    throw .startFailed((TextFile.read(paths.startLog) ?? "it ended while starting").lastLines)
+    throw .startFailed((SmallFile.text(paths.startLog) ?? "it ended while starting").lastLines)
   }
 
   /// PostgreSQL refuses to start when a process number in an old lock file is in use: by another program by now, or
@@ -53,11 +53,11 @@ extension PrivateCluster {
   /// The files also guard shared memory; they go only because no server process of this directory is left, by the
   /// kernel's word, and because nobody else can start one while it is our turn.
   private func removeStaleLocks() throws(PrivatePostgresError) {
-    guard TextFile.read(paths.postmasterFile) != nil else { return }
+    guard SmallFile.text(paths.postmasterFile) != nil else { return }
     logger.info("The private PostgreSQL was not shut down cleanly and recovers")
     try system { () throws(SystemError) in
-      try TextFile.remove(paths.socket + "/.s.PGSQL.5432.lock")
-      try TextFile.remove(paths.postmasterFile)
+      try SmallFile.remove(paths.socket + "/.s.PGSQL.5432.lock")
+      try SmallFile.remove(paths.postmasterFile)
     }
   }
 

@@ -49,7 +49,7 @@ package actor PrivateCluster {
     defer { turn.unlock() }
     try takeUse()
     do throws(PrivatePostgresError) {
-      let version = TextFile.read(paths.data + "/PG_VERSION")?.split(separator: "\n").first
+      let version = SmallFile.text(paths.data + "/PG_VERSION")?.split(separator: "\n").first
       let programs = try ServerPrograms.find(for: version.map(String.init), in: places)
       if version == nil { try await make(programs, user) }
       try writeSettings(user)
@@ -98,7 +98,7 @@ package actor PrivateCluster {
 
   /// The process of the running server; `nil` when none runs.
   package nonisolated var serverProcess: Int32? {
-    guard let text = TextFile.read(paths.postmasterFile), let file = PostmasterFile(text),
+    guard let text = SmallFile.text(paths.postmasterFile), let file = PostmasterFile(text),
       ServerProcesses.isServer(file.process, paths.data)
     else { return nil }
     return file.process
@@ -128,7 +128,7 @@ package actor PrivateCluster {
   private func writeSettings(_ user: ServerUser) throws(PrivatePostgresError) {
     let text = settings.text(socketDirectory: paths.socket, logDirectory: paths.logs)
     try system { () throws(SystemError) in
-      try TextFile.replace(paths.settings, with: text, owner: user.account)
+      try SmallFile.replace(paths.settings, with: text, owner: user.account)
     }
   }
 
@@ -154,13 +154,13 @@ package actor PrivateCluster {
     }
     try system { () throws(SystemError) in
       let main = paths.draft + "/postgresql.conf"
-      let standard = TextFile.read(main) ?? ""
-      try TextFile.replace(
+      let standard = SmallFile.text(main) ?? ""
+      try SmallFile.replace(
         main, with: standard + "\n# Written by Latchkey at each start.\ninclude 'latchkey.conf'\n",
         owner: user.account)
-      try TextFile.replace(
+      try SmallFile.replace(
         paths.draft + "/pg_hba.conf", with: ClusterSettings.hostRules, owner: user.account)
-      try TextFile.rename(paths.draft, to: paths.data)
+      try SmallFile.rename(paths.draft, to: paths.data)
     }
   }
 }

@@ -26,7 +26,7 @@ struct ServerPrograms: Equatable, Sendable {
   /// All places of this machine: Debian's, then the directories of `PATH`.
   static func installed(path: String) -> [ServerPrograms] {
     let root = "/usr/lib/postgresql"
-    let packaged = Directory.names(in: root)
+    let packaged = ((try? Directory.names(in: root)) ?? [])
       .filter { Int($0) != nil }
       .map { ServerPrograms(directory: "\(root)/\($0)/bin", version: $0) }
     let others = path.split(separator: ":")

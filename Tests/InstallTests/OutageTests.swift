@@ -213,7 +213,7 @@ private struct Processes {
 
   init(of first: Int32) throws {
     let path = "/proc/\(first)/task/\(first)/children"
-    let text = String(decoding: try DurableFile.read(path, atMost: 1 << 16), as: UTF8.self)
+    let text = String(decoding: try SmallFile.read(path, atMost: 1 << 16), as: UTF8.self)
     numbers = [first] + text.split(whereSeparator: \.isWhitespace).compactMap { Int32($0) }
   }
 

@@ -65,8 +65,8 @@ import Vault
     try await Some.directory { directory in
       let spool = try Spool(directory: directory, keyring: Some.keyring(), logger: Some.logger)
       for record in try Some.records() { _ = try await spool.append(record, held: false) }
-      for name in try DurableFile.names(in: directory) where name.hasSuffix(".record") {
-        let bytes = try DurableFile.read(directory + "/" + name, atMost: 1 << 20)
+      for name in try Directory.names(in: directory) where name.hasSuffix(".record") {
+        let bytes = try SmallFile.read(directory + "/" + name, atMost: 1 << 20)
         let text = String(decoding: bytes, as: UTF8.self)
         for secret in [Some.token, "user@example.com", "jti-"] { #expect(!text.contains(secret)) }
       }
@@ -115,7 +115,7 @@ import Vault
       let keyring = try Some.keyring()
       let spool = try Spool(directory: directory, keyring: keyring, logger: Some.logger)
       let entry = try await spool.append(Some.records()[0], held: false)
-      let bytes = try DurableFile.read(directory + "/" + entry.name, atMost: 1 << 20)
+      let bytes = try SmallFile.read(directory + "/" + entry.name, atMost: 1 << 20)
       await spool.remove(entry)
       let whole = "00000000000000000001-aaaaaaaa.record.partial"
       let torn = "00000000000000000002-bbbbbbbb.record.partial"
@@ -131,7 +131,7 @@ import Vault
     try await Some.directory { directory in
       let spool = try Spool(directory: directory, keyring: Some.keyring(), logger: Some.logger)
       // The directory goes away under it: whoever runs the tests, root too, is refused.
-      for name in try DurableFile.names(in: directory) where name != "set-aside" {
+      for name in try Directory.names(in: directory) where name != "set-aside" {
         try DurableFile.remove(name, in: directory)
       }
       try DurableFile.rename(

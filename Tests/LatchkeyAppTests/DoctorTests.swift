@@ -91,7 +91,7 @@ import Vault
     ])
     #expect(found["keyring"] == .warning)
     #expect(found["database"] == .warning)
-    #expect(Directory.names(in: directory) == [])
+    #expect(try Directory.names(in: directory) == [])
   }
 
   @Test func `prints every setting, for people and programs, and no secret`() async throws {

@@ -36,7 +36,7 @@ import Vault
     let file = KeyringFile(path: path)
     let first = try file.openOrMake()
     let canary = try Canary.make(first.sealingKeyID, with: first)
-    try TextFile.remove(path)
+    try SmallFile.remove(path)
     let second = try file.openOrMake()
     #expect(throws: VaultError.damaged) { try Canary.verify(canary, with: second) }
   }
@@ -58,7 +58,7 @@ import Vault
       try put(content)
       #expect(throws: error) { try KeyringFile(path: path).openOrMake() }
       #expect(try SmallFile.read(path) == Array(content.utf8))
-      try TextFile.remove(path)
+      try SmallFile.remove(path)
     }
   }
 

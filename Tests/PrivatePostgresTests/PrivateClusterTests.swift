@@ -112,7 +112,7 @@ import Testing
       for process in [getpid(), foreign] {
         let stale =
           "\(process)\n\(directory)/data\n1\n5432\n\(directory)/socket\n\n  1 2\nready   \n"
-        try TextFile.replace(
+        try SmallFile.replace(
           directory + "/data/postmaster.pid", with: stale, owner: UserAccount.named("postgres"))
         #expect(cluster.serverProcess == nil)
         try await cluster.start()
@@ -128,7 +128,7 @@ import Testing
     try await withDirectory { directory in
       _ = try Directory.make(directory, mode: 0o700).get()
       _ = try Directory.make(directory + "/data.new", mode: 0o700).get()
-      try TextFile.replace(directory + "/data.new/half", with: "x", owner: nil)
+      try SmallFile.replace(directory + "/data.new/half", with: "x", owner: nil)
       if let account = UserAccount.named("postgres"), UserAccount.currentUserID == 0 {
         try Directory.give(directory, userID: account.userID, groupID: account.groupID)
         try Directory.give(

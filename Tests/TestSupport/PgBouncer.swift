@@ -48,9 +48,9 @@ package struct PgBouncer: Sendable {
       pidfile = \(directory)/pid
 
       """
-    try TextFile.replace(
+    try SmallFile.replace(
       directory + "/users.txt", with: "\"latchkey\" \"\"\n", owner: user.account)
-    try TextFile.replace(directory + "/pgbouncer.ini", with: configuration, owner: user.account)
+    try SmallFile.replace(directory + "/pgbouncer.ini", with: configuration, owner: user.account)
     let started = try await user.run(program, ["-d", directory + "/pgbouncer.ini"])
     guard started.succeeded else { throw Failure.notStarted(started.output) }
     let isThere = try await eventually { pooler.process != nil }
@@ -72,6 +72,6 @@ package struct PgBouncer: Sendable {
 
   /// Its process, once it says which.
   private var process: Int32? {
-    TextFile.read(directory + "/pid")?.split(separator: "\n").first.flatMap { Int32($0) }
+    SmallFile.text(directory + "/pid")?.split(separator: "\n").first.flatMap { Int32($0) }
   }
 }

@@ -77,7 +77,7 @@ enum ProcessLeftovers {
     }
     guard isFirst else { return }
     atexit { ProcessLeftovers.removeOwn() }
-    for name in Directory.names(in: root) {
+    for name in (try? Directory.names(in: root)) ?? [] {
       guard let process = name.split(separator: "-").first.flatMap({ Int32($0) }),
         kill(process, 0) != 0, errno == ESRCH
       else { continue }
@@ -106,7 +106,7 @@ enum ProcessLeftovers {
   private static func removeTree(_ path: String) {
     guard let facts = Directory.facts(path) else { return }
     if facts.isDirectory {
-      for name in Directory.names(in: path) { removeTree(path + "/" + name) }
+      for name in (try? Directory.names(in: path)) ?? [] { removeTree(path + "/" + name) }
       rmdir(path)
     } else {
       unlink(path)
