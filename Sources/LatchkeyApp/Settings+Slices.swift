@@ -1,6 +1,7 @@
 import Base
 import Linux
 import Logging
+import Web
 
 extension PlatformSettings {
   init(_ reader: inout SettingsReader) {
@@ -48,7 +49,7 @@ extension ListenerSettings {
   private static func files(
     _ reader: inout SettingsReader, _ certificate: SettingName, _ privateKey: SettingName,
     clientCA: SettingName?
-  ) -> TLSFiles? {
+  ) -> TLSIdentity.Files? {
     let certificatePath = reader.readableFile(certificate)
     let privateKeyPath = reader.readableFile(privateKey)
     let clientCAPath = clientCA.flatMap { reader.readableFile($0) }
@@ -61,8 +62,8 @@ extension ListenerSettings {
       reader.problem(clientCA, "has no effect without \(certificate.rawValue)")
     }
     guard let certificatePath, let privateKeyPath else { return nil }
-    return TLSFiles(
-      certificate: certificatePath, privateKey: privateKeyPath, clientCA: clientCAPath)
+    return TLSIdentity.Files(
+      certificate: certificatePath, key: privateKeyPath, clientAuthorities: clientCAPath)
   }
 }
 

@@ -1,5 +1,6 @@
 package import Base
 package import Logging
+package import Web
 
 /// Everything that can be set, checked; what `serve` and `doctor` work with.
 package struct Settings: Sendable {
@@ -104,15 +105,8 @@ package struct BrandSettings: Sendable {
 /// One of the two listeners.
 package struct ListenerSettings: Sendable {
   package let address: ListenAddress
-  package let tls: TLSFiles?
-}
-
-/// PEM files of a listener, read again on SIGHUP.
-package struct TLSFiles: Sendable {
-  package let certificate: String
-  package let privateKey: String
-  /// When set, clients must show a certificate that this one signed.
-  package let clientCA: String?
+  /// Read again on SIGHUP.
+  package let tls: TLSIdentity.Files?
 }
 
 /// What happens to a delivery whose platform signature is missing or wrong.

@@ -92,18 +92,13 @@ struct Wiring: Sendable {
   }
 
   private func identity(_ listener: ListenerSettings) throws -> TLSIdentity? {
-    try listener.tls.map { files in
-      try TLSIdentity(
-        files: .init(
-          certificate: files.certificate, key: files.privateKey,
-          clientAuthorities: files.clientCA))
-    }
+    try listener.tls.map { files in try TLSIdentity(files: files) }
   }
 
   private func place(
     _ listener: ListenerSettings, _ identity: TLSIdentity?
-  ) -> Web.ListenerSettings {
-    Web.ListenerSettings(
+  ) -> ListenerPlace {
+    ListenerPlace(
       host: listener.address.host, port: listener.address.port, tls: identity)
   }
 

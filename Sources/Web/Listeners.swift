@@ -7,7 +7,7 @@ package import NIOCore
 package import ServiceLifecycle
 
 /// Where and how a listener listens.
-package struct ListenerSettings: Sendable {
+package struct ListenerPlace: Sendable {
   package let host: String
   /// 0 takes a free one.
   package let port: Int
@@ -61,7 +61,7 @@ package enum Listeners {
   /// The service runs until graceful shutdown, and then until its requests are answered; `started` is called with
   /// the port once it listens. Throws when the page template is wrong, which a test would have found.
   package static func publicListener(
-    _ settings: ListenerSettings, _ site: PublicSettings, callbacks: any CallbackHandling,
+    _ settings: ListenerPlace, _ site: PublicSettings, callbacks: any CallbackHandling,
     isReady: @escaping @Sendable () -> Bool, in environment: ListenerEnvironment,
     started: @escaping @Sendable (Int) -> Void = { _ in }
   ) throws -> any Service {
@@ -78,7 +78,7 @@ package enum Listeners {
   /// The service runs until graceful shutdown, and then until its requests are answered; `started` is called with
   /// the port once it listens.
   package static func internalListener(
-    _ settings: ListenerSettings, gateway: any GatewayResponding, api: APIRoutes,
+    _ settings: ListenerPlace, gateway: any GatewayResponding, api: APIRoutes,
     authenticate: @escaping Authenticate, readiness: @escaping Readiness,
     in environment: ListenerEnvironment, started: @escaping @Sendable (Int) -> Void = { _ in }
   ) throws -> any Service {
@@ -90,7 +90,7 @@ package enum Listeners {
   }
 
   private static func application(
-    _ name: String, _ routes: some Routes, _ settings: ListenerSettings, _ limits: GuardLimits,
+    _ name: String, _ routes: some Routes, _ settings: ListenerPlace, _ limits: GuardLimits,
     _ environment: ListenerEnvironment, _ started: @escaping @Sendable (Int) -> Void
   ) -> any Service {
     let isInternal = name == "internal"

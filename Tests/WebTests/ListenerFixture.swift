@@ -96,7 +96,7 @@ struct ListenerFixture {
       accessLog: accessLog)
     let ports = AsyncStream.makeStream(of: (String, Int).self)
     let place = { (counters: ListenerCounters) in
-      ListenerSettings(host: "127.0.0.1", port: 0, tls: tls, limits: limits, counters: counters)
+      ListenerPlace(host: "127.0.0.1", port: 0, tls: tls, limits: limits, counters: counters)
     }
     let isReady = isReady
     let site = PublicSettings(
