@@ -14,6 +14,7 @@ import Vault
 /// The parts below the listeners, made from the settings.
 struct Parts: Sendable {
   let directory: StoreDirectory
+  let canary: CanaryCall
   let watch: RevocationWatch
   let gateway: StoreGateway
   let callbacks: Callbacks
@@ -27,9 +28,10 @@ struct Parts: Sendable {
     let suspicions = Suspicions()
     directory = StoreDirectory(
       source: StoreSnapshot(database: database), keyring: session.keyring, logger: logger)
+    canary = CanaryCall(client: client, origin: settings.platform.api)
     watch = RevocationWatch(
       revocations: Revocations(database: database), suspicions: suspicions, directory: directory,
-      client: client, origin: settings.platform.api, keyring: session.keyring, logger: logger)
+      canary: canary, keyring: session.keyring, logger: logger)
     gateway = StoreGateway(
       directory: directory,
       upstream: Upstream(client: client, origin: settings.platform.api, suspicions: suspicions),

@@ -10,19 +10,12 @@ import Web
 
 /// Tries tokens with the call that needs no scope.
 struct TokenProver: TokenProving {
-  private static let timeout = Duration.seconds(20)
-
-  let client: CurlClient
-  let origin: Origin
+  let canary: CanaryCall
   let watch: RevocationWatch
 
   func prove(_ token: Secret<String>, of installation: InstallationID) async -> TokenVerdict {
-    let request = CurlRequest(
-      origin: origin, target: "/stores/\(installation.store)/v3/hooks?limit=1",
-      headers: [.accept: "application/json", .authToken: token.expose()],
-      firstByteTimeout: Self.timeout, totalTimeout: Self.timeout)
     do throws(CurlError) {
-      let answer = try await client.send(request)
+      let answer = try await canary.send(token, of: installation.store)
       switch answer.status {
       case 200:
         return .accepted(

@@ -142,8 +142,7 @@ struct Wiring: Sendable {
   private func api() -> APIRoutes {
     let database = session.database
     let directory = parts.directory
-    let tokens = TokenProver(
-      client: client, origin: settings.platform.api, watch: parts.watch)
+    let tokens = TokenProver(canary: parts.canary, watch: parts.watch)
     let importer = StoreImporter(
       writes: InstallationWrites(database: database, keyring: session.keyring), tokens: tokens,
       requiredScopes: Dictionary(

@@ -1,6 +1,5 @@
 package import Base
-package import Curl
-import HTTPTypes
+import Curl
 package import Logging
 package import Postgres
 import ServiceLifecycle
@@ -14,28 +13,24 @@ package final class RevocationWatch: Service, Sendable {
   private static let lookEvery = Duration.seconds(1)
   /// Longer than a canary's own deadline, so that it is not sent twice while one is under way.
   private static let lease = Duration.seconds(60)
-  private static let canaryTimeout = Duration.seconds(20)
   private static let atOnce = 64
 
   private let revocations: Revocations
   private let suspicions: Suspicions
   private let directory: StoreDirectory
-  private let client: CurlClient
-  private let origin: Origin
+  private let canary: CanaryCall
   private let keyring: Keyring
   private let clock: MonotonicClock
   private let logger: Logger
 
   package init(
     revocations: Revocations, suspicions: Suspicions, directory: StoreDirectory,
-    client: CurlClient, origin: Origin, keyring: Keyring, clock: MonotonicClock = .system,
-    logger: Logger
+    canary: CanaryCall, keyring: Keyring, clock: MonotonicClock = .system, logger: Logger
   ) {
     self.revocations = revocations
     self.suspicions = suspicions
     self.directory = directory
-    self.client = client
-    self.origin = origin
+    self.canary = canary
     self.keyring = keyring
     self.clock = clock
     self.logger = logger
@@ -114,17 +109,11 @@ package final class RevocationWatch: Service, Sendable {
     }
   }
 
-  /// The call that needs no scope: a token that is accepted gets 200.
   private func ask(_ claim: CanaryClaim) async -> CanaryAnswer {
     let store = claim.installation.store
     guard let token = open(claim) else { return .inconclusive }
-    let request = CurlRequest(
-      origin: origin, target: "/stores/\(store)/v3/hooks?limit=1",
-      headers: [.accept: "application/json", .authToken: token.expose()],
-      firstByteTimeout: Self.canaryTimeout, totalTimeout: Self.canaryTimeout)
     do throws(CurlError) {
-      let answer = try await client.send(request)
-      switch answer.status {
+      switch try await canary.send(token, of: store).status {
       case 200: return .accepted
       case 401: return .refused
       default: return .inconclusive

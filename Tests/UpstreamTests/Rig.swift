@@ -58,7 +58,7 @@ struct Rig: Sendable {
   func watch(_ directory: StoreDirectory) -> RevocationWatch {
     RevocationWatch(
       revocations: Revocations(database: database), suspicions: suspicions, directory: directory,
-      client: client, origin: origin, keyring: keyring, logger: .silent)
+      canary: CanaryCall(client: client, origin: origin), keyring: keyring, logger: .silent)
   }
 
   /// Makes one call as the gateway would.
