@@ -19,36 +19,32 @@ package struct Retention: Sendable {
   ///
   /// - Returns: how many.
   package func forgetTickets() async throws(PostgresError) -> Int {
-    try await database.query(
-      Statement(
-        """
-        WITH due AS MATERIALIZED (
-          SELECT app_id, store_hash, ticket_sha256 FROM tickets WHERE expires_at < now()
-          LIMIT $1 FOR UPDATE SKIP LOCKED
-        )
-        DELETE FROM tickets USING due
-        WHERE (tickets.app_id, tickets.store_hash, tickets.ticket_sha256)
-          = (due.app_id, due.store_hash, due.ticket_sha256)
-        """, [Retention.batch])
-    ).affected
+    try await forget(
+      """
+      WITH due AS MATERIALIZED (
+        SELECT app_id, store_hash, ticket_sha256 FROM tickets WHERE expires_at < now()
+        LIMIT $1 FOR UPDATE SKIP LOCKED
+      )
+      DELETE FROM tickets USING due
+      WHERE (tickets.app_id, tickets.store_hash, tickets.ticket_sha256)
+        = (due.app_id, due.store_hash, due.ticket_sha256)
+      """)
   }
 
   /// Forgets callback tokens that no verifier would accept any more.
   ///
   /// - Returns: how many.
   package func forgetCallbackTokens() async throws(PostgresError) -> Int {
-    try await database.query(
-      Statement(
-        """
-        WITH due AS MATERIALIZED (
-          SELECT app_id, store_hash, jti FROM callback_tokens WHERE expires_at < now()
-          LIMIT $1 FOR UPDATE SKIP LOCKED
-        )
-        DELETE FROM callback_tokens USING due
-        WHERE (callback_tokens.app_id, callback_tokens.store_hash, callback_tokens.jti)
-          = (due.app_id, due.store_hash, due.jti)
-        """, [Retention.batch])
-    ).affected
+    try await forget(
+      """
+      WITH due AS MATERIALIZED (
+        SELECT app_id, store_hash, jti FROM callback_tokens WHERE expires_at < now()
+        LIMIT $1 FOR UPDATE SKIP LOCKED
+      )
+      DELETE FROM callback_tokens USING due
+      WHERE (callback_tokens.app_id, callback_tokens.store_hash, callback_tokens.jti)
+        = (due.app_id, due.store_hash, due.jti)
+      """)
   }
 
   /// Forgets attempts that ended: failed ones after a day, the others after 30 days.
@@ -57,24 +53,27 @@ package struct Retention: Sendable {
   ///
   /// - Returns: how many.
   package func forgetAttempts() async throws(PostgresError) -> Int {
-    try await database.query(
-      Statement(
-        """
-        WITH due AS MATERIALIZED (
-          SELECT app_id, store_hash, attempt_id FROM install_attempts attempt
-          WHERE started_at < now() - interval '1 day'
-            AND (state = 'failed'
-              OR state IN ('done', 'lost') AND started_at < now() - interval '30 days')
-            AND NOT (state = 'lost' AND EXISTS (SELECT FROM installations known
-              WHERE known.app_id = attempt.app_id AND known.store_hash = attempt.store_hash
-                AND known.state <> 'uninstalled' AND known.token_stored_at < attempt.started_at))
-          LIMIT $1 FOR UPDATE OF attempt SKIP LOCKED
-        )
-        DELETE FROM install_attempts attempt USING due
-        WHERE (attempt.app_id, attempt.store_hash, attempt.attempt_id)
-          = (due.app_id, due.store_hash, due.attempt_id)
-        """, [Retention.batch])
-    ).affected
+    try await forget(
+      """
+      WITH due AS MATERIALIZED (
+        SELECT app_id, store_hash, attempt_id FROM install_attempts attempt
+        WHERE started_at < now() - interval '1 day'
+          AND (state = 'failed'
+            OR state IN ('done', 'lost') AND started_at < now() - interval '30 days')
+          AND NOT (state = 'lost' AND EXISTS (SELECT FROM installations known
+            WHERE known.app_id = attempt.app_id AND known.store_hash = attempt.store_hash
+              AND known.state <> 'uninstalled' AND known.token_stored_at < attempt.started_at))
+        LIMIT $1 FOR UPDATE OF attempt SKIP LOCKED
+      )
+      DELETE FROM install_attempts attempt USING due
+      WHERE (attempt.app_id, attempt.store_hash, attempt.attempt_id)
+        = (due.app_id, due.store_hash, due.attempt_id)
+      """)
+  }
+
+  /// Runs a statement that deletes at most `$1` rows.
+  private func forget(_ sql: StaticString) async throws(PostgresError) -> Int {
+    try await database.query(Statement(sql, [Retention.batch])).affected
   }
 
   /// Deletes the personal data of one store that was uninstalled longer ago than that.

@@ -127,22 +127,17 @@ package struct StoreListing: Sendable {
           filter.scope.map(Scopes.names(granting:)),
           filter.missingScope.map(Scopes.names(granting:)), filter.prefix, limit,
         ]))
-    return try records(result)
+    var records: [StoreRecord] = []
+    for row in result.rows { records.append(try StoreRecord(row)) }
+    return records
   }
 
   /// One installation, or `nil` when there is none.
   package func find(_ installation: InstallationID) async throws(PostgresError) -> StoreRecord? {
-    let result = try await database.query(
-      Statement(
-        """
-        SELECT i.app_id, i.store_hash, i.state, i.generation, i.scopes, a.required_scopes, i.source, i.owner_id,
-          i.authorized_at, i.installed_at, i.token_stored_at, i.token_verified_at, i.state_changed_at,
-          i.suspended_at, i.uninstalled_at
-        FROM installations i JOIN apps a USING (app_id)
-        WHERE i.app_id = $1 AND i.store_hash = $2
-        """,
-        [installation.app.text, installation.store.text]))
-    return try records(result).first
+    var filter = StoreFilter()
+    filter.app = installation.app
+    filter.stores = [installation.store]
+    return try await list(filter, after: nil, limit: 1).first
   }
 
   /// The users of a store, the newest 1000 by last visit.
@@ -160,11 +155,5 @@ package struct StoreListing: Sendable {
     var users: [StoreUserRecord] = []
     for row in result.rows { users.append(try StoreUserRecord(row)) }
     return users
-  }
-
-  private func records(_ result: QueryResult) throws(PostgresError) -> [StoreRecord] {
-    var records: [StoreRecord] = []
-    for row in result.rows { records.append(try StoreRecord(row)) }
-    return records
   }
 }
