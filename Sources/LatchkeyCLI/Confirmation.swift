@@ -1,5 +1,5 @@
 import ArgumentParser
-import Linux
+import Base
 
 /// What to do about a command that cannot be undone.
 enum Confirmation: Equatable {
@@ -63,6 +63,20 @@ struct ConfirmationOptions: ParsableArguments {
         throw CommandFailure(text: "Nothing was changed.")
       }
       return true
+    }
+  }
+
+  /// Looks, asks, and only then calls; refuses before looking when nobody could be asked.
+  ///
+  /// `look` returns what is to be done, as ``allow(_:on:)`` wants it.
+  /// - Returns: the answer, `nil` when nothing was done.
+  func change(
+    with call: APICall, on console: Console, look: (APIClient) async throws -> String
+  ) async throws -> JSONValue? {
+    try check(on: console)
+    return try await APIClient.with(console) { client in
+      guard try allow(try await look(client), on: console) else { return nil }
+      return try await client.document(call)
     }
   }
 

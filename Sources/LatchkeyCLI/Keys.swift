@@ -181,15 +181,14 @@ struct KeyArgument: ParsableArguments {
     _ verb: String, _ consequence: String, _ confirmation: ConfirmationOptions,
     _ console: Console, _ call: (String) -> APICall
   ) async throws -> JSONValue? {
-    try confirmation.check(on: console)
-    return try await APIClient.with(console) { client in
+    try await confirmation.change(
+      with: call("/v1/keys/" + APIPath.escaped(id)), on: console
+    ) { client in
       let keys = try await client.rows("/v1/keys", progress: console)
       guard let key = keys.first(where: { $0["id"]?.string == id }) else {
         throw CommandFailure(text: "There is no key \(id). latchkey keys list shows all.")
       }
-      let question = "\(verb) the key \(id) (\(key.shown("name")))\(consequence)"
-      guard try confirmation.allow(question, on: console) else { return nil }
-      return try await client.document(call("/v1/keys/" + APIPath.escaped(id)))
+      return "\(verb) the key \(id) (\(key.shown("name")))\(consequence)"
     }
   }
 }

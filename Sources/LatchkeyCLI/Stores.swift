@@ -60,10 +60,7 @@ extension Stores {
     @OptionGroup var output: OutputOptions
 
     func run(on console: Console) async throws {
-      let record = try await APIClient.with(console) { client in
-        try await client.document(store.call(.get))
-      }
-      try StoreReport(record: record, json: output.json).print(on: console)
+      try await store.report(.get, "", output, console)
     }
   }
 
@@ -77,10 +74,7 @@ extension Stores {
     @OptionGroup var output: OutputOptions
 
     func run(on console: Console) async throws {
-      let record = try await APIClient.with(console) { client in
-        try await client.document(store.call(.post, "/verify"))
-      }
-      try StoreReport(record: record, json: output.json).print(on: console)
+      let record = try await store.report(.post, "/verify", output, console)
       if record["verdict"]?.string != "accepted" { throw EarlyExit(status: .unhealthy) }
     }
   }
@@ -109,10 +103,7 @@ extension Stores {
     @OptionGroup var output: OutputOptions
 
     func run(on console: Console) async throws {
-      let record = try await APIClient.with(console) { client in
-        try await client.document(store.call(.post, "/resume"))
-      }
-      try StoreReport(record: record, json: output.json).print(on: console)
+      try await store.report(.post, "/resume", output, console)
     }
   }
 
@@ -152,18 +143,28 @@ struct StoreArgument: ParsableArguments {
         "/v1/stores/\(hash.text)\(verb)", query + [("app", app.app?.text)]))
   }
 
+  /// Calls at once, and shows the store as it is then.
+  @discardableResult
+  func report(
+    _ method: HTTPRequest.Method, _ verb: String, _ output: OutputOptions, _ console: Console
+  ) async throws -> JSONValue {
+    let record = try await APIClient.with(console) { client in
+      try await client.document(call(method, verb))
+    }
+    try StoreReport(record: record, json: output.json).print(on: console)
+    return record
+  }
+
   /// Looks at the store, asks, and only then calls.
   func change(
     _ act: String, _ method: HTTPRequest.Method, _ verb: String, query: APIPath.Query = [],
     _ confirmation: ConfirmationOptions, _ output: OutputOptions, _ console: Console
   ) async throws {
-    try confirmation.check(on: console)
-    let changed = try await APIClient.with(console) { client -> JSONValue? in
+    let changed = try await confirmation.change(
+      with: call(method, verb, query: query), on: console
+    ) { client in
       let record = try await client.document(call(.get))
-      let question =
-        "\(act) store \(hash.text) (app \(record.shown("app")), \(record.shown("state")))"
-      guard try confirmation.allow(question, on: console) else { return nil }
-      return try await client.document(call(method, verb, query: query))
+      return "\(act) store \(hash.text) (app \(record.shown("app")), \(record.shown("state")))"
     }
     guard let changed else { return }
     try StoreReport(record: changed, json: output.json).print(on: console)
