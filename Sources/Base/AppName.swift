@@ -1,4 +1,5 @@
-/// The name of an app registration in this deployment, 1 to 32 of `a-z`, `0-9` and `-`, starting with a letter.
+/// The name of an app registration in this deployment, 1 to 32 of `a-z`, `0-9` and `-`, starting
+/// with a letter.
 package struct AppName: Hashable, Sendable, CustomStringConvertible {
   package let text: String
 

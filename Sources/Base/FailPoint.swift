@@ -3,10 +3,11 @@
   import Synchronization
 #endif
 
-/// Named places at which a debug build can be told to die, so that a test can look at what a crash there leaves.
+/// Named places at which a debug build can be told to die, so that a test can look at what a crash
+/// there leaves.
 ///
-/// `LATCHKEY_FAILPOINT=install.after_exchange:2` ends the process with SIGKILL when that place is reached for
-/// the second time. A release build has no such places: the call compiles to nothing.
+/// `LATCHKEY_FAILPOINT=install.after_exchange:2` ends the process with SIGKILL when that place is
+/// reached for the second time. A release build has no such places: the call compiles to nothing.
 package enum FailPoint {
   /// Ends the process when the environment says so; else does nothing.
   @inlinable

@@ -11,7 +11,8 @@ package enum JSONError: Error, Equatable {
 
 /// Reads strict JSON (RFC 8259): one value, no duplicate names, valid UTF-8, bounded depth.
 ///
-/// Stricter than Foundation's decoder on purpose: two readers must never see two meanings in one signed text.
+/// Stricter than Foundation's decoder on purpose: two readers must never see two meanings in one
+/// signed text.
 package struct JSONScanner {
   private let bytes: [UInt8]
   private let depthLimit: Int
@@ -151,7 +152,8 @@ package struct JSONScanner {
     }
   }
 
-  /// A code point beyond the basic plane is written as two escapes; half of such a pair is an error.
+  /// A code point beyond the basic plane is written as two escapes; half of such a pair is an
+  /// error.
   private mutating func unicodeEscape() throws(JSONError) -> [UInt8] {
     let start = position
     var point = try codeUnit()

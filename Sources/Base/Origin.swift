@@ -1,4 +1,5 @@
-/// Scheme, host and port of a server that we call; made from a checked setting, never from a request.
+/// Scheme, host and port of a server that we call; made from a checked setting, never from a
+/// request.
 package struct Origin: Hashable, Sendable, CustomStringConvertible {
   package enum Scheme: String, Sendable {
     case http, https

@@ -1,4 +1,5 @@
-/// An error answer of ours: BigCommerce's V3 error shape, which is also RFC 9457 (`application/problem+json`).
+/// An error answer of ours: BigCommerce's V3 error shape, which is also RFC 9457
+/// (`application/problem+json`).
 package struct Problem: Error, Hashable, Sendable {
   /// The HTTP status.
   package let status: Int

@@ -27,7 +27,8 @@ package struct RequestID: Hashable, Sendable, CustomStringConvertible {
   package var description: String { text }
 }
 
-/// Makes request IDs from a prefix of this process and a counter: no system call, no lock, well under a microsecond.
+/// Makes request IDs from a prefix of this process and a counter: no system call, no lock, well
+/// under a microsecond.
 package final class RequestIDSource: Sendable {
   private let prefix: String
   private let counter = Atomic<UInt64>(0)

@@ -1,7 +1,7 @@
 /// A value that must not appear in a log, an error, a dump of a structure or a test's output.
 ///
-/// Everything that prints or reflects it shows `<redacted>`; the only way to the value is ``expose()``,
-/// so that each place that reads a secret can be found by that name.
+/// Everything that prints or reflects it shows `<redacted>`; the only way to the value is
+/// ``expose()``, so that each place that reads a secret can be found by that name.
 package struct Secret<Value: Sendable>: Sendable {
   private let value: Value
 

@@ -4,7 +4,8 @@
 
 /// Where the time of day comes from, so that a test can set it.
 ///
-/// Only for moments that are stored or compared with others' clocks; deadlines use a monotonic clock.
+/// Only for moments that are stored or compared with others' clocks; deadlines use a monotonic
+/// clock.
 package struct WallClock: Sendable {
   private let read: @Sendable () -> Timestamp
 

@@ -2,7 +2,8 @@ package import Base
 
 /// The queries with which BigCommerce calls back.
 package enum CallbackQuery {
-  /// What the auth callback brings: enough to ask for a token, and nothing that may be believed before that.
+  /// What the auth callback brings: enough to ask for a token, and nothing that may be believed
+  /// before that.
   ///
   /// - Source: PLATFORM 1.2 and 2.
   package struct Install: Sendable {
@@ -14,7 +15,8 @@ package enum CallbackQuery {
     package let scope: String
     /// The developer's account, recorded and not checked.
     package let accountUUID: String?
-    /// Whether the install was started from an external link, and so ends on BigCommerce's own page.
+    /// Whether the install was started from an external link, and so ends on BigCommerce's own
+    /// page.
     package let isExternal: Bool
 
     /// `context` as it came.

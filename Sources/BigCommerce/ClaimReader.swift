@@ -2,9 +2,10 @@ import Base
 
 /// Reads the claims of a payload whose signature is valid.
 ///
-/// Strict where the documentation is definite: identifiers and times are JSON integers, never texts or fractions. (Old
-/// token *answers* show the user's ID as a text; no signed payload does, and a second spelling of an identity is a
-/// second way to be somebody.) Whatever will be stored or shown has bounded length and no control characters.
+/// Strict where the documentation is definite: identifiers and times are JSON integers, never texts
+/// or fractions. (Old token *answers* show the user's ID as a text; no signed payload does, and a
+/// second spelling of an identity is a second way to be somebody.) Whatever will be stored or shown
+/// has bounded length and no control characters.
 struct ClaimReader {
   private let claims: JSONValue
 

@@ -1,15 +1,16 @@
 import Base
 
-/// The relative path in a payload's `url`, made safe to stand in a `Location` or to be appended to an origin.
+/// The relative path in a payload's `url`, made safe to stand in a `Location` or to be appended to
+/// an origin.
 package enum DeepLink {
   /// Longest path that is kept.
   static let maxLength = 2048
 
   /// The path, or `/` when it is anything but a path on the same origin.
   ///
-  /// It must begin with one `/` and consist of printable ASCII without backslash and quotes. In its path, before `?`
-  /// or `#`, no lenient reader may find `//`, a backslash, a dot segment or a control character, even after four
-  /// decodings; in the whole, no control character.
+  /// It must begin with one `/` and consist of printable ASCII without backslash and quotes. In its
+  /// path, before `?` or `#`, no lenient reader may find `//`, a backslash, a dot segment or a
+  /// control character, even after four decodings; in the whole, no control character.
   package static func path(from url: String?) -> String {
     guard let url, url.utf8.count <= maxLength, url.utf8.first == UInt8(ascii: "/") else {
       return "/"

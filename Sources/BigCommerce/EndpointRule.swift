@@ -29,7 +29,8 @@ package struct EndpointRule: Hashable, Sendable {
     self.source = source
   }
 
-  /// Whether we refuse a call whose store has not granted it, rather than leaving that to BigCommerce.
+  /// Whether we refuse a call whose store has not granted it, rather than leaving that to
+  /// BigCommerce.
   ///
   /// The caller's own grant must cover a rule of any source.
   package var isAuthoritative: Bool {
@@ -39,7 +40,8 @@ package struct EndpointRule: Hashable, Sendable {
   /// Whether it needs the ability to call what is not listed, as a path without any rule does.
   package var isUnlisted: Bool { need == .unknown }
 
-  /// Whether a token or a caller with these scopes meets the need; an unknown need is met by nothing.
+  /// Whether a token or a caller with these scopes meets the need; an unknown need is met by
+  /// nothing.
   package func isMet(by scopes: Scopes) -> Bool {
     switch need {
     case .anyOf(let alternatives): scopes.coversAny(of: alternatives)

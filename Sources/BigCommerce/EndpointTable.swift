@@ -2,9 +2,9 @@ package import HTTPTypes
 
 /// BigCommerce's endpoints under `/stores/{hash}`, and the scopes that each needs.
 ///
-/// A lookup walks a tree of path segments in flat arrays: no allocation, under a microsecond. The tree is built from
-/// text literals in the source and not from a resource: they are read in a diff, need no build plug-in, and cannot
-/// be missing at run time.
+/// A lookup walks a tree of path segments in flat arrays: no allocation, under a microsecond. The
+/// tree is built from text literals in the source and not from a resource: they are read in a diff,
+/// need no build plug-in, and cannot be missing at run time.
 package struct EndpointTable: Sendable {
   private let tree: SegmentTree
   private let rules: [EndpointRule]
@@ -14,12 +14,14 @@ package struct EndpointTable: Sendable {
   /// The table of this build.
   package static let shared = EndpointTable(families: families, rows: [rowsV2, rowsV3])
 
-  /// The rule for a method on a path relative to the store, for example `GET` and `/v3/catalog/products/12`.
+  /// The rule for a method on a path relative to the store, for example `GET` and
+  /// `/v3/catalog/products/12`.
   ///
-  /// `HEAD` counts as `GET`. Literal segments match before templates, and the path alone chooses the resource: a
-  /// method that the best match does not list is not listed, though a template may list it. One trailing slash and
-  /// the ending `.json` do not matter. A segment that some lenient reader could take for a literal (other case,
-  /// percent-encoded, another ending) matches nothing, so that it cannot pass under a template's rule.
+  /// `HEAD` counts as `GET`. Literal segments match before templates, and the path alone chooses
+  /// the resource: a method that the best match does not list is not listed, though a template may
+  /// list it. One trailing slash and the ending `.json` do not matter. A segment that some lenient
+  /// reader could take for a literal (other case, percent-encoded, another ending) matches nothing,
+  /// so that it cannot pass under a template's rule.
   /// - Returns: `nil` when the table does not list it.
   package func rule(method: HTTPRequest.Method, path: Substring) -> EndpointRule? {
     guard let column = EndpointTable.column(of: method) else { return nil }

@@ -77,9 +77,11 @@ package struct UnknownAbility: Error, Hashable, Sendable {
   }
 }
 
-/// What a caller may do: stores × BigCommerce scopes × abilities, for one app or all, until it expires.
+/// What a caller may do: stores × BigCommerce scopes × abilities, for one app or all, until it
+/// expires.
 ///
-/// Pure data; it stands here and not with the keys that carry it, because its scopes are BigCommerce's.
+/// Pure data; it stands here and not with the keys that carry it, because its scopes are
+/// BigCommerce's.
 package struct Grant: Hashable, Sendable {
   /// Which stores a caller may name.
   package enum Stores: Hashable, Sendable {
@@ -112,7 +114,8 @@ package struct Grant: Hashable, Sendable {
     self.expiresAt = expiresAt
   }
 
-  /// Whether such a grant may be given at all: it has an ability, and an app unless it is an operator's.
+  /// Whether such a grant may be given at all: it has an ability, and an app unless it is an
+  /// operator's.
   package var isWellFormed: Bool {
     !abilities.isEmpty && (app != nil || abilities.contains(.operator))
   }
@@ -132,7 +135,8 @@ package struct Grant: Hashable, Sendable {
 
   /// Whether the caller's scopes cover an endpoint, whatever the source of its rule.
   ///
-  /// An unknown need is never covered by scopes: it takes the ability `proxy:unlisted` or `proxy:graphql`.
+  /// An unknown need is never covered by scopes: it takes the ability `proxy:unlisted` or
+  /// `proxy:graphql`.
   package func allows(_ rule: EndpointRule) -> Bool {
     switch (scopes, rule.need) {
     case (_, .unknown): false

@@ -30,7 +30,8 @@ package struct FrameAncestors: Hashable, Sendable, CustomStringConvertible {
   package static let bigCommerce = FrameAncestors(
     unchecked: "https://*.mybigcommerce.com https://*.bigcommerce.com")
 
-  /// Reads origins: `https://` or `http://`, a host that may begin with `*.`, perhaps a port; or `'none'`, `'self'`.
+  /// Reads origins: `https://` or `http://`, a host that may begin with `*.`, perhaps a port; or
+  /// `'none'`, `'self'`.
   ///
   /// `nil` for anything else, so that a setting cannot add another directive.
   package init?(_ text: String) {

@@ -6,8 +6,9 @@ struct QueryParameters {
 
   /// Reads `name=value&…`, with `+` for space, percent-decoded once, UTF-8.
   ///
-  /// Only parameters in `known` are kept. A known one may stand once, and not as an array (`code[]=`), which some
-  /// readers take for the same name. Unknown ones are ignored, but must be well formed too.
+  /// Only parameters in `known` are kept. A known one may stand once, and not as an array
+  /// (`code[]=`), which some readers take for the same name. Unknown ones are ignored, but must be
+  /// well formed too.
   init(
     _ raw: String, known: Set<String>, maxLength: Int, maxCount: Int = 64
   ) throws(CallbackQueryError) {
@@ -53,7 +54,8 @@ struct QueryParameters {
   }
 }
 
-/// Why the query of a callback is refused; only our own parameter names are in it, so it may be logged.
+/// Why the query of a callback is refused; only our own parameter names are in it, so it may be
+/// logged.
 package enum CallbackQueryError: Error, Hashable, Sendable {
   case tooLong
   case tooManyParameters

@@ -2,7 +2,8 @@ package import HTTPTypes
 
 /// What an answer says about the store's request window.
 ///
-/// Every value is `nil` when its header is missing, stands twice, or is no whole number in its range.
+/// Every value is `nil` when its header is missing, stands twice, or is no whole number in its
+/// range.
 /// - Source: PLATFORM 6.2; the fall-backs are PLATFORM 11.
 package struct QuotaHeaders: Hashable, Sendable {
   /// `X-Rate-Limit-Time-Window-Ms`: length of a window, 1 ms to 1 h.
@@ -35,7 +36,8 @@ package struct QuotaHeaders: Hashable, Sendable {
       .map { .seconds($0) }
   }
 
-  /// Whether the answer says nothing at all; a 429 like that means that the platform itself is under load.
+  /// Whether the answer says nothing at all; a 429 like that means that the platform itself is
+  /// under load.
   package var isEmpty: Bool {
     window == nil && reset == nil && quota == nil && left == nil && retryAfter == nil
   }

@@ -1,7 +1,7 @@
 /// The scope names that BigCommerce documents, and which of them implies which.
 ///
-/// - Source: PLATFORM 4.1 (docs/start/authentication/api-accounts.mdx at 24f580ca, and real grants). The names
-///   are irregular, so the twins are listed, never derived.
+/// - Source: PLATFORM 4.1 (docs/start/authentication/api-accounts.mdx at 24f580ca, and real
+///   grants). The names are irregular, so the twins are listed, never derived.
 enum ScopeCatalog {
   /// A read-only scope and the modify scope that includes it.
   static let twins: [(readOnly: String, modify: String)] = [
@@ -39,7 +39,8 @@ enum ScopeCatalog {
     "users_basic_information",
   ]
 
-  /// Names found in guides and specifications that no BigCommerce list has, with the one that is meant.
+  /// Names found in guides and specifications that no BigCommerce list has, with the one that is
+  /// meant.
   static let mistakes: [String: String] = [
     "store_checkouts": "store_checkout",
     "store_checkouts_read_only": "store_checkout_read_only",

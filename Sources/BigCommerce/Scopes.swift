@@ -1,7 +1,7 @@
 /// A set of OAuth scope names, granted or required.
 ///
-/// Documented names are bits of one word, so that asking costs no hashing and no allocation; unknown names are
-/// kept as they are, because BigCommerce adds scopes without asking us.
+/// Documented names are bits of one word, so that asking costs no hashing and no allocation;
+/// unknown names are kept as they are, because BigCommerce adds scopes without asking us.
 package struct Scopes: Hashable, Sendable {
   /// Bits of the documented names in the set.
   private let known: UInt128

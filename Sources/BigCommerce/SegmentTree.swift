@@ -111,7 +111,8 @@ struct SegmentTree: Sendable {
     case same, similar, different
   }
 
-  /// How a segment compares with a literal: similar when equal but for case, encoding or an ending such as `.xml`.
+  /// How a segment compares with a literal: similar when equal but for case, encoding or an ending
+  /// such as `.xml`.
   private func compare(
     _ literal: [UInt8], _ path: borrowing Span<UInt8>, _ segment: Range<Int>
   ) -> Likeness {

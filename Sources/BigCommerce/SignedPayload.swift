@@ -3,7 +3,8 @@ import Crypto
 
 /// What BigCommerce says in the `signed_payload_jwt` of a load, uninstall or remove-user callback.
 ///
-/// A value of this type has been verified. Payloads carry no purpose: any of the three callbacks could have had it.
+/// A value of this type has been verified. Payloads carry no purpose: any of the three callbacks
+/// could have had it.
 /// - Source: PLATFORM 3.2 and 3.3; DESIGN 3.6.
 package struct SignedPayload: Hashable, Sendable {
   /// `sub`.
@@ -38,8 +39,9 @@ package struct SignedPayload: Hashable, Sendable {
 
   /// Verifies a token for one app.
   ///
-  /// The signature is checked, in constant time, before any claim is read; no claim chooses the secret.
-  /// `aud` must be the client ID. The secrets are the app's current and old ones; an empty one never matches.
+  /// The signature is checked, in constant time, before any claim is read; no claim chooses the
+  /// secret. `aud` must be the client ID. The secrets are the app's current and old ones; an empty
+  /// one never matches.
   package static func verify(
     token: Secret<String>, clientID: String, secrets: [Secret<String>], now: Timestamp
   ) throws(SignedPayloadError) -> SignedPayload {

@@ -3,8 +3,8 @@ package import HTTPTypes
 
 /// BigCommerce's answer to a token request that succeeded.
 ///
-/// Strict in what decides whose token it is, lenient in everything else: a code is spent by now, so a field that we
-/// could do without must not cost the token.
+/// Strict in what decides whose token it is, lenient in everything else: a code is spent by now, so
+/// a field that we could do without must not cost the token.
 /// - Source: PLATFORM 1.5.
 package struct TokenAnswer: Sendable {
   /// Somebody at the merchant's.
@@ -25,10 +25,12 @@ package struct TokenAnswer: Sendable {
   package let owner: Person?
   /// The developer's account.
   package let accountUUID: String?
-  /// When it was issued, by BigCommerce's clock, from the header `Date`; `nil` when that is missing or malformed.
+  /// When it was issued, by BigCommerce's clock, from the header `Date`; `nil` when that is missing
+  /// or malformed.
   package let authorizedAt: Timestamp?
 
-  /// Reads the answer to a request for a token of `store`; the body is whole, and was limited by the client.
+  /// Reads the answer to a request for a token of `store`; the body is whole, and was limited by
+  /// the client.
   package static func read(
     status: Int, headers: HTTPFields, body: [UInt8], expected store: StoreHash
   ) throws(TokenAnswerError) -> TokenAnswer {
@@ -90,7 +92,8 @@ package struct TokenAnswer: Sendable {
 
 /// Why a token request brought no token.
 package enum TokenAnswerError: Error, Hashable, Sendable {
-  /// The request was not understood, so the code is not spent: send it once more in the other encoding.
+  /// The request was not understood, so the code is not spent: send it once more in the other
+  /// encoding.
   case formatNotUnderstood
   /// `invalid_grant`: the code was exchanged before, or has expired.
   case codeSpent
@@ -136,7 +139,8 @@ private struct TokenRefusal {
     return .refused(status: status, word: word)
   }
 
-  /// Whether the answer holds the sentence, in one of its texts when it is JSON, else anywhere at its beginning.
+  /// Whether the answer holds the sentence, in one of its texts when it is JSON, else anywhere at
+  /// its beginning.
   private func says(_ sentence: String) -> Bool {
     guard let document else {
       return String(decoding: body.prefix(4096), as: UTF8.self).contains(sentence)

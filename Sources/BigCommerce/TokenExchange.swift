@@ -3,12 +3,13 @@ package import HTTPTypes
 
 /// The request that turns a code into a token: `POST {login}/oauth2/token`.
 ///
-/// - Source: PLATFORM 1.4. Client credentials go in the body; `account_uuid` is not among the documented fields.
+/// - Source: PLATFORM 1.4. Client credentials go in the body; `account_uuid` is not among the
+///   documented fields.
 package struct TokenExchange: Sendable {
   /// How the body is written.
   ///
-  /// JSON is the documented way; a form is what older guides send, and is tried once when the answer is
-  /// ``TokenAnswerError/formatNotUnderstood``.
+  /// JSON is the documented way; a form is what older guides send, and is tried once when the
+  /// answer is ``TokenAnswerError/formatNotUnderstood``.
   package enum Encoding: Hashable, Sendable {
     case json, form
   }

@@ -13,8 +13,8 @@ package struct CurlResponse: Sendable {
 
 /// The body of an answer, for one reader.
 ///
-/// A body that was not read to its end when the last copy goes away ends its transfer and closes the
-/// connection. Reading throws `broken` when the server ends the body early, never a normal end.
+/// A body that was not read to its end when the last copy goes away ends its transfer and closes
+/// the connection. Reading throws `broken` when the server ends the body early, never a normal end.
 package struct CurlResponseBody: AsyncSequence, Sendable {
   package typealias Element = ByteBuffer
   package typealias Failure = CurlError

@@ -2,8 +2,9 @@ import Base
 import CCurl
 import Glibc
 
-// libcurl calls back on the loop's thread only, from within a call that the engine made. The context
-// is the handle's owner (or the engine), which outlives the handle, so it is passed unretained.
+// libcurl calls back on the loop's thread only, from within a call that the engine made. The
+// context is the handle's owner (or the engine), which outlives the handle, so it is passed
+// unretained.
 
 extension EasyHandle {
   /// Tells libcurl whom to call; once per handle.

@@ -2,7 +2,8 @@ import CCurl
 import NIOCore
 import Reactor
 
-/// All transfers of one event loop: one libcurl multi handle, driven by the loop's sockets and timer.
+/// All transfers of one event loop: one libcurl multi handle, driven by the loop's sockets and
+/// timer.
 ///
 /// Confined to the loop's thread. Every entry goes through `enter`, which makes the call, lets
 /// libcurl do what is due, collects what is done and arms the timer.
@@ -187,8 +188,8 @@ extension Engine {
 
   /// Keeps libcurl from waiting for the rest of a request that nobody wants.
   ///
-  /// libcurl stops sending by itself, unless the answer says `Connection: close`; and in either case
-  /// a paused upload would keep the transfer from ending.
+  /// libcurl stops sending by itself, unless the answer says `Connection: close`; and in either
+  /// case a paused upload would keep the transfer from ending.
   private func settleRefused() {
     while let id = refused.popLast() {
       guard let easy = transfers[id], let transfer = easy.transfer else { continue }

@@ -298,8 +298,8 @@ extension Transfer {
   private func startPump() {
     guard pump == nil, case .stream(let buffer, let stream) = upload else { return }
     let (id, worker) = (id, worker)
-    // Not structured: `send` returns with the answer's head, and the request may still be going out.
-    // The transfer's end ends it, see `stopUpload`.
+    // Not structured: `send` returns with the answer's head, and the request may still be going
+    // out. The transfer's end ends it, see `stopUpload`.
     pump = Task {
       do throws(CurlError) {
         try await buffer.pump(stream)

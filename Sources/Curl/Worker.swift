@@ -10,8 +10,8 @@ struct Worker: Sendable {
 
   var loop: any EventLoop { engine.eventLoop }
 
-  /// Runs on the loop's thread: now when this is it and the engine is not in the middle of something,
-  /// else soon.
+  /// Runs on the loop's thread: now when this is it and the engine is not in the middle of
+  /// something, else soon.
   func run(_ work: @escaping @Sendable (Engine) -> Void) {
     if loop.inEventLoop && !engine.value.isBusy {
       work(engine.value)

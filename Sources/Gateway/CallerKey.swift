@@ -7,8 +7,8 @@ package import Vault
 package enum CallerKey {
   /// The key's parts from `Authorization: Bearer` or `X-Auth-Token`.
   ///
-  /// `nil` when there is none, when one is malformed or given twice, and when both are there and differ: then
-  /// nobody can say who is calling.
+  /// `nil` when there is none, when one is malformed or given twice, and when both are there and
+  /// differ: then nobody can say who is calling.
   package static func read(_ fields: HTTPFields) -> (id: String, digest: KeyDigest)? {
     let bearers = fields[values: .authorization]
     let tokens = fields[values: .authToken]

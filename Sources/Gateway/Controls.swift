@@ -22,8 +22,8 @@ package struct Controls: Hashable, Sendable {
 
   /// Reads the controls strictly: a value that is not exactly one of those allowed is refused.
   ///
-  /// `Idempotency-Key` and `Latchkey-Dry-Run: true` are refused as well, until there is something behind them: a
-  /// caller that relies on either must not believe that it was heeded.
+  /// `Idempotency-Key` and `Latchkey-Dry-Run: true` are refused as well, until there is something
+  /// behind them: a caller that relies on either must not believe that it was heeded.
   package init(_ fields: HTTPFields) throws(ControlFault) {
     guard fields.contains(where: { Controls.isControl($0.name) }) else { return }
     if let seconds = try Controls.number(.latchkeyTimeout, in: 1...120, fields) {

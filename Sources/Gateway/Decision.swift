@@ -38,7 +38,8 @@ package enum Decision: Sendable {
   case refuse(Problem)
 }
 
-/// The gateway's rules in DESIGN's order of refusals, as a pure function of the request and a snapshot.
+/// The gateway's rules in DESIGN's order of refusals, as a pure function of the request and a
+/// snapshot.
 package struct DecisionRules: Sendable {
   /// The apps of this deployment.
   package let apps: [AppName]
@@ -112,7 +113,8 @@ package struct DecisionRules: Sendable {
     }
   }
 
-  /// The app of a key; a key for all apps says which it means, unless there is one only or one named `default`.
+  /// The app of a key; a key for all apps says which it means, unless there is one only or one
+  /// named `default`.
   private func app(_ grant: Grant, _ controls: Controls) throws(Problem) -> AppName {
     if let own = grant.app {
       guard controls.app == nil || controls.app == own else {

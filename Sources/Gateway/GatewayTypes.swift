@@ -45,7 +45,8 @@ package struct GatewayResponse: Sendable {
     case bytes(ByteBuffer)
     /// It streams; `length` as the upstream declared it, `nil` when it did not.
     ///
-    /// When iteration throws, or ends short of `length`, the caller's connection is aborted, so that a cut body never looks complete.
+    /// When iteration throws, or ends short of `length`, the caller's connection is aborted, so
+    /// that a cut body never looks complete.
     case stream(length: Int?, any AsyncSequence<ByteBuffer, any Error> & Sendable)
   }
 

@@ -5,8 +5,8 @@ package import HTTPTypes
 package enum HeaderRules {
   /// The fields that go to BigCommerce, in the caller's order, without the store's token.
   ///
-  /// A field that the caller names in `Connection` is hop-by-hop and dropped, so a caller cannot make us drop what
-  /// is added here.
+  /// A field that the caller names in `Connection` is hop-by-hop and dropped, so a caller cannot
+  /// make us drop what is added here.
   package static func request(
     _ fields: HTTPFields, requestID: RequestID, userAgent: String
   ) -> HTTPFields {
@@ -29,9 +29,11 @@ package enum HeaderRules {
     return passed
   }
 
-  /// The fields of BigCommerce's answer that go to the caller, with `Latchkey-Origin` and `X-Request-Id` of ours.
+  /// The fields of BigCommerce's answer that go to the caller, with `Latchkey-Origin` and
+  /// `X-Request-Id` of ours.
   ///
-  /// `Date` goes because the server that writes the answer sets one, and the caller must not see two.
+  /// `Date` goes because the server that writes the answer sets one, and the caller must not see
+  /// two.
   package static func response(_ fields: HTTPFields, requestID: RequestID) -> HTTPFields {
     var passed = HTTPFields()
     passed.reserveCapacity(fields.count + 2)
@@ -83,8 +85,8 @@ package enum HeaderRules {
     "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "http2-settings",
   ]
 
-  /// Beyond DESIGN's list: fields by which some servers take another method or path than the request line's, which
-  /// would go round the scope check.
+  /// Beyond DESIGN's list: fields by which some servers take another method or path than the
+  /// request line's, which would go round the scope check.
   private static let requestDropped: Set<String> = hopByHop.union([
     "authorization", "cookie", "host", "forwarded", "content-length", "expect", "idempotency-key",
     "x-http-method-override", "x-http-method", "x-method-override", "x-original-url",

@@ -2,8 +2,9 @@ import Base
 
 /// Splits a path into segments and refuses whatever decoders do not agree about.
 ///
-/// Every `%` must begin a well-formed escape, and no escape may stand for a byte that has a meaning in paths,
-/// `%` among them. So a second decoding finds nothing to decode, and one check holds for every depth.
+/// Every `%` must begin a well-formed escape, and no escape may stand for a byte that has a meaning
+/// in paths, `%` among them. So a second decoding finds nothing to decode, and one check holds for
+/// every depth.
 enum PathReader {
   /// The segments between slashes, still encoded; a single trailing slash makes no further one.
   static func segments(of path: Substring.UTF8View) throws(TargetFault) -> [Substring] {
@@ -20,7 +21,8 @@ enum PathReader {
     return segments
   }
 
-  /// Segments of nothing but dots and spaces count as dot segments: some decoders trim spaces and further dots.
+  /// Segments of nothing but dots and spaces count as dot segments: some decoders trim spaces and
+  /// further dots.
   private static func check(_ segment: Substring.UTF8View) throws(TargetFault) {
     var names = false
     var rest = segment
@@ -38,7 +40,8 @@ enum PathReader {
     guard names else { throw .dotSegment }
   }
 
-  /// Checks what follows a `%`; whether the character it stands for can name something (a space cannot).
+  /// Checks what follows a `%`; whether the character it stands for can name something (a space
+  /// cannot).
   private static func checkEscape(_ rest: inout Substring.UTF8View) throws(TargetFault) -> Bool {
     guard let byte = takeHexPair(&rest) else { throw .malformedEscape }
     switch byte {
@@ -55,7 +58,8 @@ enum PathReader {
 
   /// Beyond ASCII an escape must be part of well-formed UTF-8 (no overlong forms).
   ///
-  /// The character must not be one that normalising or byte-cutting decoders take for a character with a meaning.
+  /// The character must not be one that normalising or byte-cutting decoders take for a character
+  /// with a meaning.
   private static func checkScalar(
     startingWith first: UInt8, _ rest: inout Substring.UTF8View
   ) throws(TargetFault) {
@@ -86,7 +90,8 @@ enum PathReader {
   /// What a decoder that keeps only the low byte of a code point would see.
   private static let cutLookalikes: Set<UInt8> = [0, 0x25, 0x2E, 0x2F, 0x3B, 0x5C]
 
-  /// Code points that compatibility normalisation or a best-fit table turns into `.`, `/`, `\`, `%` or `;`.
+  /// Code points that compatibility normalisation or a best-fit table turns into `.`, `/`, `\`, `%`
+  /// or `;`.
   private static let lookalikes: Set<UInt32> = [
     0x2024, 0x2025, 0x2026, 0x3002, 0xFE12, 0xFE19, 0xFE30, 0xFE52, 0xFF0E, 0xFF61,  // dots
     0x2044, 0x2215, 0x29F8, 0xFF0F,  // slashes

@@ -23,7 +23,8 @@ package struct GatewaySettings: Sendable {
 
 /// Forwards the calls of internal services to BigCommerce: decision, transfer, observation.
 package struct StoreGateway: GatewayResponding {
-  /// Request bodies of known length up to this are read before the call is begun, and sent in one piece.
+  /// Request bodies of known length up to this are read before the call is begun, and sent in one
+  /// piece.
   private static let collectedBody = ByteCount.kibibytes(64)
 
   private let directory: StoreDirectory

@@ -2,8 +2,8 @@ package import Base
 
 /// The path and query of a call through the gateway, read once and found canonical.
 ///
-/// BigCommerce gets exactly ``text``, so nothing here may be read in two ways: a path that some decoder, at
-/// some depth, would resolve to another place than the one its bytes name is refused.
+/// BigCommerce gets exactly ``text``, so nothing here may be read in two ways: a path that some
+/// decoder, at some depth, would resolve to another place than the one its bytes name is refused.
 package struct Target: Hashable, Sendable {
   /// Which API of the store is meant.
   package enum Surface: Hashable, Sendable {

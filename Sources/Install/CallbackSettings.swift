@@ -8,7 +8,8 @@ package struct CallbackApp: Sendable {
   /// The first makes token requests; all verify signed payloads, so that a secret can be rotated.
   package let clientSecrets: [Secret<String>]
   package let requiredScopes: Scopes
-  /// Raw paths that are this app's auth callbacks; `redirect_uri` is made of the one that was called.
+  /// Raw paths that are this app's auth callbacks; `redirect_uri` is made of the one that was
+  /// called.
   package let installPaths: Set<String>
 
   package init(

@@ -4,7 +4,8 @@ import Logging
 import Postgres
 import Storage
 
-/// The uninstall and remove-user callbacks: taken once they are verified, also while the database is away.
+/// The uninstall and remove-user callbacks: taken once they are verified, also while the database
+/// is away.
 ///
 /// BigCommerce does not promise to repeat them.
 extension Callbacks {

@@ -87,7 +87,8 @@ private struct Install: Sendable {
   /// Records the attempt; the code must not leave before that is certain.
   private func begin(within limit: Duration) async -> Result<AttemptStart, PostgresError> {
     FailPoint.reach("install.before_attempt")
-    // A request before this one may have recorded the attempt without knowing, and then did not use the code.
+    // A request before this one may have recorded the attempt without knowing, and then did not use
+    // the code.
     let claim = callbacks.claims.take(codeSHA256) ?? Hex.encode(callbacks.random.bytes(16))
     let start = await Deadline.settle(within: limit, each: limit) { () throws(PostgresError) in
       try await callbacks.attempts.begin(

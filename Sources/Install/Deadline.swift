@@ -5,8 +5,8 @@ import Postgres
 enum Deadline {
   /// Runs the operation and cancels it when its time is up.
   ///
-  /// It is awaited even then, so that a write that was in the middle of its COMMIT is reported as what it became; the
-  /// database client gives a cancelled operation up at once.
+  /// It is awaited even then, so that a write that was in the middle of its COMMIT is reported as
+  /// what it became; the database client gives a cancelled operation up at once.
   static func limit<Success: Sendable>(
     to limit: Duration,
     _ operation: @escaping @Sendable () async -> Result<Success, PostgresError>
@@ -26,7 +26,8 @@ enum Deadline {
     }
   }
 
-  /// Repeats the operation, which must be idempotent, until its outcome is certain or the time is up.
+  /// Repeats the operation, which must be idempotent, until its outcome is certain or the time is
+  /// up.
   ///
   /// One try takes at most `each`.
   static func settle<Success: Sendable>(

@@ -20,8 +20,8 @@ final class InstallFlights: Sendable {
   ) async -> (outcome: InstallOutcome, isFirst: Bool) {
     let (task, isFirst) = running.withLock { running in
       if let task = running[key] { return (task, false) }
-      // Not structured: a merchant who closes the tab cancels the request, and a code that is being exchanged is
-      // spent whether or not anybody still waits for the page.
+      // Not structured: a merchant who closes the tab cancels the request, and a code that is being
+      // exchanged is spent whether or not anybody still waits for the page.
       let task = Task {
         let outcome = await work()
         self.running.withLock { $0[key] = nil }
@@ -39,7 +39,8 @@ final class InstallFlights: Sendable {
   }
 }
 
-/// Claims of attempts that may be on record, although their requests were told that the database is away.
+/// Claims of attempts that may be on record, although their requests were told that the database is
+/// away.
 ///
 /// The next request with the same code takes the claim over, so that trying again works.
 final class UnusedClaims: Sendable {

@@ -5,7 +5,8 @@ import Vault
 
 /// What an install came to, before it is put into words for the merchant.
 enum InstallOutcome: Sendable {
-  /// The token is kept, in the database or in the spool; the ticket is valid, and for the first request only.
+  /// The token is kept, in the database or in the spool; the ticket is valid, and for the first
+  /// request only.
   case connected(scopes: Scopes, ticket: Ticket?)
   /// It had been connected by an earlier request with this code, longer ago.
   case connectedBefore

@@ -10,7 +10,8 @@ package enum LoginReply: Sendable {
   case answered(status: Int, headers: HTTPFields, body: Secret<[UInt8]>)
   /// Certainly no byte of it was sent; the code is as good as before.
   case notSent
-  /// It was sent, and no complete answer came: the code may be spent and a token given. The word is for the log.
+  /// It was sent, and no complete answer came: the code may be spent and a token given. The word is
+  /// for the log.
   case unknown(String)
 }
 
@@ -41,7 +42,8 @@ package struct CurlLoginHost: LoginHost {
     let clock = ContinuousClock()
     let end = clock.now + limit
     var reply = LoginReply.notSent
-    // Tried again only while nothing was sent: a connection that the host had closed, a refused connect.
+    // Tried again only while nothing was sent: a connection that the host had closed, a refused
+    // connect.
     for _ in 0..<2 {
       let left = end - clock.now
       guard left > .zero else { break }

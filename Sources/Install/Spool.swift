@@ -16,8 +16,9 @@ package enum SpoolError: Error, Equatable {
 
 /// Keeps on disk what was accepted while the database was away, until the database has it.
 ///
-/// One file per record, sealed, complete and durable before ``append(_:held:)`` returns. The names order the records;
-/// replay is idempotent, so that a record may be replayed by this process and by one that is just ending.
+/// One file per record, sealed, complete and durable before ``append(_:held:)`` returns. The names
+/// order the records; replay is idempotent, so that a record may be replayed by this process and by
+/// one that is just ending.
 package final class Spool: Sendable {
   /// One record on disk.
   package struct Entry: Hashable, Sendable {
@@ -219,7 +220,8 @@ extension Spool {
     }
   }
 
-  /// Names whole drafts, sets torn ones aside, and brings back what was set aside, in case its key is there now.
+  /// Names whole drafts, sets torn ones aside, and brings back what was set aside, in case its key
+  /// is there now.
   private func recover() throws(SystemError) {
     for name in try Directory.names(in: setAsideDirectory) where Spool.isRecord(name) {
       try DurableFile.move(name, from: setAsideDirectory, to: directory)

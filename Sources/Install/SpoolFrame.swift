@@ -1,10 +1,12 @@
 package import Base
 import Vault
 
-/// The form of a spool file: a head, whose record it is, the sealed record, and a checksum of all of it.
+/// The form of a spool file: a head, whose record it is, the sealed record, and a checksum of all
+/// of it.
 ///
-/// `LKSPOOL1 | length of the rest before the checksum (4) | length, app | length, store | sealed | SHA-256 (32)`,
-/// numbers big-endian. The checksum tells a torn file from one that was sealed with another key.
+/// `LKSPOOL1 | length of the rest before the checksum (4) | length, app | length, store | sealed |
+/// SHA-256 (32)`, numbers big-endian. The checksum tells a torn file from one that was sealed with
+/// another key.
 package struct SpoolFrame: Hashable, Sendable {
   package let installation: InstallationID
   package let sealed: [UInt8]

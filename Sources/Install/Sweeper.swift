@@ -14,7 +14,8 @@ package struct Sweeper: Service {
   private let uninstalledDays: Int
   private let logger: Logger
 
-  /// A running attempt is lost after `overdue`; personal data of an uninstalled store are kept `uninstalledDays`.
+  /// A running attempt is lost after `overdue`; personal data of an uninstalled store are kept
+  /// `uninstalledDays`.
   package init(
     database: Database, overdue: Duration = CallbackTimings().overdue, uninstalledDays: Int,
     logger: Logger

@@ -27,7 +27,8 @@ package struct DatabaseSession: Sendable {
 
   /// Opens the database of the settings, runs the body, and closes everything again.
   ///
-  /// With the private PostgreSQL the cluster is started or adopted, and its schema brought up to date.
+  /// With the private PostgreSQL the cluster is started or adopted, and its schema brought up to
+  /// date.
   package static func with<Value: Sendable>(
     _ core: CoreSettings, logger: Logger, threads: Int = 1,
     _ body: @escaping @Sendable (DatabaseSession) async throws -> Value

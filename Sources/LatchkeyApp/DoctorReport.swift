@@ -45,7 +45,8 @@ package struct DoctorReport: Sendable {
   /// Whether nothing must be put right.
   package var isHealthy: Bool { !checks.contains { $0.verdict == .failed } }
 
-  /// `{"healthy", "checks": [{"name", "verdict", "detail"}], "settings": [{"name", "value", "default"}]}`.
+  /// `{"healthy", "checks": [{"name", "verdict", "detail"}], "settings": [{"name", "value",
+  /// "default"}]}`.
   package var json: JSONValue {
     [
       "healthy": .bool(isHealthy),

@@ -35,8 +35,8 @@ package struct KeyringFile: Sendable {
 
   /// The ID of the key that is made.
   ///
-  /// It is always the same: should the file be lost and another be made, the canary in the database tells the new
-  /// key from the old one, and the start is refused.
+  /// It is always the same: should the file be lost and another be made, the canary in the database
+  /// tells the new key from the old one, and the start is refused.
   private static let keyID = "local"
 
   /// Reads the file, or makes it first.

@@ -5,8 +5,8 @@ import Synchronization
 
 /// Takes log lines from any thread and writes them from one of its own.
 ///
-/// Nobody who logs ever waits: when the reader of our output has stopped, or the disk is full, lines are dropped and
-/// counted, and the count is logged as soon as lines can be written again.
+/// Nobody who logs ever waits: when the reader of our output has stopped, or the disk is full,
+/// lines are dropped and counted, and the count is logged as soon as lines can be written again.
 package final class LogSink: Sendable {
   private let stream: StandardStream
   private let limit: Int

@@ -19,7 +19,8 @@ package enum Server {
 
   /// Serves until SIGTERM or SIGINT, then drains.
   ///
-  /// Throws before a port opens when something cannot work: a ``StartProblem``, or the error of a part.
+  /// Throws before a port opens when something cannot work: a ``StartProblem``, or the error of a
+  /// part.
   package static func run(_ settings: Settings, logger: Logger) async throws {
     try await DatabaseSession.with(
       settings.core, logger: logger, threads: System.coreCount

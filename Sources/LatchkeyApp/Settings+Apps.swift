@@ -164,7 +164,8 @@ extension SettingForm where Value == String {
   static let keyring = SettingForm(
     expectation: "id:base64 of 32 bytes, several separated by commas, every id once",
     read: { text in
-      // A stray line ending is a sign of a file that was mangled; the ring itself would overlook it.
+      // A stray line ending is a sign of a file that was mangled; the ring itself would overlook
+      // it.
       guard text.utf8.allSatisfy({ $0 >= 0x20 }) else { return nil }
       return (try? Keyring(parsing: Secret(text))) == nil ? nil : text
     },

@@ -5,8 +5,8 @@ import Yams
 
 /// The settings file: `apps`, and any other setting under its own name.
 ///
-/// Names are written as in the environment, in either case, whole (`latchkey_log_level: debug`) or nested
-/// (`latchkey: {log_level: debug}`). JSON and YAML mean the same.
+/// Names are written as in the environment, in either case, whole (`latchkey_log_level: debug`) or
+/// nested (`latchkey: {log_level: debug}`). JSON and YAML mean the same.
 struct SettingsFile {
   /// Values by their upper-case name.
   var values: [String: String] = [:]

@@ -145,7 +145,8 @@ struct APIClient: Sendable {
       let outcome =
         error.wasSent && ![.get, .head].contains(call.method)
         ? " It may have been done: look before you repeat it." : ""
-      // With TLS 1.3 a listener says that it wants a certificate after the handshake, by ending the connection.
+      // With TLS 1.3 a listener says that it wants a certificate after the handshake, by ending the
+      // connection.
       let isUnproven = address.origin.scheme == .https && address.clientIdentity == nil
       let advice =
         isUnproven

@@ -55,8 +55,8 @@ struct TimeSpan: ExpressibleByArgument, Equatable {
 }
 
 extension JSONValue {
-  /// A member for a table: text as it is, a list with spaces, an object as `name=value`, nothing for
-  /// null.
+  /// A member for a table: text as it is, a list with spaces, an object as `name=value`, nothing
+  /// for null.
   func shown(_ name: String) -> String {
     JSONValue.shown(self[name] ?? .null)
   }

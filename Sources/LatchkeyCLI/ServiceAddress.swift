@@ -14,7 +14,8 @@ struct ServiceAddress: Sendable {
   /// The internal listener where `serve` opens it unless told otherwise.
   static let standard = "http://127.0.0.1:8081"
 
-  /// Reads `LATCHKEY_URL`, `LATCHKEY_KEY` or the file that `LATCHKEY_KEY_FILE` names, and the paths of the PEM files.
+  /// Reads `LATCHKEY_URL`, `LATCHKEY_KEY` or the file that `LATCHKEY_KEY_FILE` names, and the paths
+  /// of the PEM files.
   ///
   /// - Throws: a usage failure with everything that is wrong; never a value of the key.
   init(_ environment: [String: String]) throws(CommandFailure) {

@@ -41,7 +41,8 @@ package struct ChildProcess: Sendable {
     case killed
   }
 
-  /// Runs the program on a thread that waits for it; children that outlive the program are not waited for.
+  /// Runs the program on a thread that waits for it; children that outlive the program are not
+  /// waited for.
   ///
   /// The program reads `input` from its standard input. Cancellation of the task kills it.
   package func run(
@@ -131,7 +132,8 @@ package struct ChildProcess: Sendable {
     }
   }
 
-  /// Starts the program in a process group of its own, with default signals and no descriptor but three.
+  /// Starts the program in a process group of its own, with default signals and no descriptor but
+  /// three.
   private func spawn(input: Int32, output: Int32) throws(Failure) -> pid_t {
     var actions = unsafe posix_spawn_file_actions_t()
     unsafe posix_spawn_file_actions_init(&actions)
@@ -163,7 +165,8 @@ package struct ChildProcess: Sendable {
   }
 }
 
-/// A file that is nowhere on disk: unlike a pipe, nobody must read it, and no grandchild keeps it open for us.
+/// A file that is nowhere on disk: unlike a pipe, nobody must read it, and no grandchild keeps it
+/// open for us.
 private struct MemoryFile: ~Copyable {
   let number: Int32
 

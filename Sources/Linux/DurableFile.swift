@@ -10,8 +10,8 @@ package enum DurableFile {
 
   /// Writes a new file, complete and durable under its name, or not at all.
   ///
-  /// The bytes go to `<name>.partial` first. One failed `fsync` condemns the file: the kernel may have dropped the
-  /// pages and say so only once.
+  /// The bytes go to `<name>.partial` first. One failed `fsync` condemns the file: the kernel may
+  /// have dropped the pages and say so only once.
   package static func create(
     _ name: String, in directory: String, _ content: [UInt8]
   ) throws(SystemError) {

@@ -15,7 +15,8 @@ package struct FileDescriptor: ~Copyable {
 
   /// Opens a file that is not passed on to child processes.
   ///
-  /// The flags are those of `open(2)`, to which `O_CLOEXEC` is added; the mode is for a file that is made.
+  /// The flags are those of `open(2)`, to which `O_CLOEXEC` is added; the mode is for a file that
+  /// is made.
   package static func open(
     _ path: String, _ flags: Int32, mode: UInt32 = 0
   ) throws(SystemError) -> FileDescriptor {

@@ -5,7 +5,8 @@ import Glibc
 package enum ProcessHardening {
   /// Forbids core dumps and ptrace, raises the descriptor limit, ignores SIGPIPE.
   ///
-  /// Called once, first thing in `main` and for every command; a step that fails is left undone and shows in ``state()``.
+  /// Called once, first thing in `main` and for every command; a step that fails is left undone and
+  /// shows in ``state()``.
   package static func apply() {
     forbidCoreDumps()
     raiseDescriptorLimit()

@@ -1,6 +1,7 @@
 import Glibc
 
-/// Files that are read or written as a whole: keys, certificates, settings, notes of other programs.
+/// Files that are read or written as a whole: keys, certificates, settings, notes of other
+/// programs.
 package enum SmallFile {
   /// Who may do what with a file, as far as secrets are concerned.
   package struct Ownership: Equatable, Sendable {
@@ -62,7 +63,8 @@ package enum SmallFile {
     return String(decoding: bytes, as: UTF8.self)
   }
 
-  /// Replaces the file in one step, so that a reader sees the old text or the new one; it belongs to the given user.
+  /// Replaces the file in one step, so that a reader sees the old text or the new one; it belongs
+  /// to the given user.
   package static func replace(
     _ path: String, with text: String, owner: UserAccount?
   ) throws(SystemError) {

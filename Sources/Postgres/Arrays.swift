@@ -37,7 +37,8 @@ extension Array: PostgresBindable where Element: PostgresArrayElement {
       bytes.append(contentsOf: plain)
       return true
     }
-    // Dimensions, whether there are NULLs, element type; then length and lower bound of the dimension.
+    // Dimensions, whether there are NULLs, element type; then length and lower bound of the
+    // dimension.
     Int32(isEmpty ? 0 : 1).append(to: &bytes)
     Int32(0).append(to: &bytes)
     Element.postgresType.objectID.append(to: &bytes)

@@ -12,10 +12,10 @@ struct ConnectionID: Hashable, Sendable, Comparable {
 
 /// One PostgreSQL connection. All its work, libpq's included, happens on one event loop.
 ///
-/// It is always in libpq's pipeline mode: whatever is sent together has one synchronisation point. No cancel
-/// request is ever sent (`PQcancel`): it could hit a commit that waits for a standby, which the server then
-/// reports as a success. What is no longer awaited ends with its connection, see
-/// ``DatabaseSettings/serverSettings``.
+/// It is always in libpq's pipeline mode: whatever is sent together has one synchronisation point.
+/// No cancel request is ever sent (`PQcancel`): it could hit a commit that waits for a standby,
+/// which the server then reports as a success. What is no longer awaited ends with its connection,
+/// see ``DatabaseSettings/serverSettings``.
 actor Connection {
   /// What becomes of a connection, told to its owner on the loop.
   enum Event: Sendable {
@@ -84,7 +84,8 @@ actor Connection {
 
   /// Sends the exchange and waits for all of its answer.
   ///
-  /// Cancellation ends only an exchange that commits nothing, and with it the connection; any other is waited for.
+  /// Cancellation ends only an exchange that commits nothing, and with it the connection; any other
+  /// is waited for.
   func run(_ exchange: Exchange, until deadline: NIODeadline) async -> Outcome {
     let encoded: [(sql: StaticString, binds: EncodedBinds)]
     do throws(PostgresError) {

@@ -45,8 +45,9 @@ struct ConnectionParameters: Sendable {
 
   /// What libpq gets for one attempt.
   ///
-  /// `settings` are server settings for the session as `-c name=value`, where the user's own win; `session` says what
-  /// the server must be, in the words of `target_session_attrs`; `fallback` is for what the user did not mention.
+  /// `settings` are server settings for the session as `-c name=value`, where the user's own win;
+  /// `session` says what the server must be, in the words of `target_session_attrs`; `fallback` is
+  /// for what the user did not mention.
   func keywords(
     for target: Target, settings: String?, session: String, fallback: [String: String]
   ) -> [(keyword: String, value: String)] {

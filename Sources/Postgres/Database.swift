@@ -6,8 +6,9 @@ import ServiceLifecycle
 
 /// A PostgreSQL database behind a pool of connections.
 ///
-/// Nothing is remembered between two calls (no prepared statements, no session settings), so a pooler in
-/// transaction mode may stand in between. Every call is answered within its deadline, whatever the server does.
+/// Nothing is remembered between two calls (no prepared statements, no session settings), so a
+/// pooler in transaction mode may stand in between. Every call is answered within its deadline,
+/// whatever the server does.
 package final class Database: Service, Sendable {
   package let settings: DatabaseSettings
   let pool: Pool
@@ -20,7 +21,8 @@ package final class Database: Service, Sendable {
     pool = Pool(settings: settings, reactor: reactor, logger: logger)
   }
 
-  /// Keeps the database until the graceful shutdown, or the task's cancellation, and closes it then.
+  /// Keeps the database until the graceful shutdown, or the task's cancellation, and closes it
+  /// then.
   package func run() async throws {
     // It throws when the task is cancelled, which is a reason to close as well.
     try? await gracefulShutdown()
@@ -32,7 +34,8 @@ package final class Database: Service, Sendable {
     await pool.shutDown()
   }
 
-  /// How many connections there are or are being made, how many of them are free, and how many callers wait.
+  /// How many connections there are or are being made, how many of them are free, and how many
+  /// callers wait.
   package var connectionCounts: (connections: Int, idle: Int, waiters: Int) { pool.counts }
 
   /// Runs one statement, which commits by itself.
@@ -46,8 +49,8 @@ package final class Database: Service, Sendable {
 
   /// Runs all statements in one transaction, sent in one write: all take effect, or none.
   ///
-  /// A transaction that lost against another one (``PostgresError/serialization``) is tried again, three times in
-  /// all. When the task is cancelled after it was sent, its answer is still awaited.
+  /// A transaction that lost against another one (``PostgresError/serialization``) is tried again,
+  /// three times in all. When the task is cancelled after it was sent, its answer is still awaited.
   package func transaction(
     _ statements: [Statement]
   ) async throws(PostgresError) -> [QueryResult] {
@@ -61,7 +64,8 @@ package final class Database: Service, Sendable {
     return try await exchange(.transaction(statements))
   }
 
-  /// Runs the body in one transaction, which commits when the body returns and is rolled back when it throws.
+  /// Runs the body in one transaction, which commits when the body returns and is rolled back when
+  /// it throws.
   ///
   /// The body must not wait for anything but the database: it holds a connection.
   ///

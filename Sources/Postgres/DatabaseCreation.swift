@@ -4,7 +4,8 @@ import NIOCore
 package enum DatabaseCreation {
   /// Makes a database as a copy of the template, to which nobody may be connected.
   ///
-  /// Names are lower-case letters, digits and `_`. The given database is connected as a role that may make others.
+  /// Names are lower-case letters, digits and `_`. The given database is connected as a role that
+  /// may make others.
   package static func create(
     _ name: String, owner: String, template: String, on database: Database
   ) async throws(PostgresError) {
@@ -18,7 +19,8 @@ package enum DatabaseCreation {
     try await run("DROP DATABASE IF EXISTS \(name) WITH (FORCE)", on: database)
   }
 
-  /// The only place outside the migrator where a statement is put together; so the names are plain words.
+  /// The only place outside the migrator where a statement is put together; so the names are plain
+  /// words.
   private static func check(_ names: String...) throws(PostgresError) {
     for (index, name) in names.enumerated() {
       let isPlain = name.utf8.allSatisfy { byte in

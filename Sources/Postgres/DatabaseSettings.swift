@@ -14,7 +14,8 @@ package struct DatabaseSettings: Sendable {
   package var acquireTimeout: Duration = .seconds(1)
   /// How many callers may wait at once.
   package var waiters: Int = 1000
-  /// From the call to its answer, for one statement or one pipelined transaction, waiting for a connection included.
+  /// From the call to its answer, for one statement or one pipelined transaction, waiting for a
+  /// connection included.
   package var statementTimeout: Duration = .seconds(5)
   /// From the call to its end, for one interactive transaction.
   package var transactionTimeout: Duration = .seconds(15)

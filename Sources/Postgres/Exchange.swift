@@ -13,7 +13,8 @@ struct Exchange: Sendable {
   let commitsAt: Int?
   /// How many results at the start and at the end are of no interest to the caller.
   let hidden: (first: Int, last: Int)
-  /// Whether a cancelled task leaves before the answer is there: only where nothing can have been committed.
+  /// Whether a cancelled task leaves before the answer is there: only where nothing can have been
+  /// committed.
   var mayBeAbandoned = false
 
   /// One statement, durable when it succeeds.
@@ -44,7 +45,8 @@ struct Exchange: Sendable {
     Exchange(content: .script(text), commitsAt: nil, hidden: (0, 0), mayBeAbandoned: true)
   }
 
-  /// What to say when the connection is lost, or the deadline passes, before the answer is complete.
+  /// What to say when the connection is lost, or the deadline passes, before the answer is
+  /// complete.
   var whenLost: PostgresError { commitsAt == nil ? .connectionLost : .unknownOutcome }
 }
 
@@ -109,7 +111,8 @@ struct AnswerReader {
 
   private func end(lostBy error: ServerError) -> End {
     guard let commitsAt else { return .lost(.connectionLost) }
-    // The server answers in order: what ends the session at an earlier statement comes before the commit.
+    // The server answers in order: what ends the session at an earlier statement comes before the
+    // commit.
     let isBeforeCommit = answered < commitsAt && error.endedSessionBetweenCommits
     return .lost(isBeforeCommit ? .connectionLost : .unknownOutcome)
   }

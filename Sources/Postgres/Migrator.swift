@@ -3,8 +3,9 @@ import NIOCore
 
 /// Brings the schema to where this binary needs it.
 ///
-/// Each migration runs in a transaction of its own, under a lock that lasts as long as that transaction, and leaves
-/// its number and checksum in `schema_migrations`. Several processes may do this at once: each migration runs once.
+/// Each migration runs in a transaction of its own, under a lock that lasts as long as that
+/// transaction, and leaves its number and checksum in `schema_migrations`. Several processes may do
+/// this at once: each migration runs once.
 package struct Migrator: Sendable {
   private let migrations: [Migration]
   private let logger: Logger

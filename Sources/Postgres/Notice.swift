@@ -11,7 +11,8 @@ struct Notice: Equatable, Sendable {
 
   /// Whether a commit was made durable here, but its wait for a standby was cut short.
   ///
-  /// The warning's text is translated and its code is that of any warning; the function that sends it is not.
+  /// The warning's text is translated and its code is that of any warning; the function that sends
+  /// it is not.
   var saysThatReplicationIsUnknown: Bool {
     sqlState == "01000" && function == "SyncRepWaitForLSN"
   }

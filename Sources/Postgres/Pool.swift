@@ -70,7 +70,8 @@ final class Pool: Sendable {
     handle(.returned(connection.id, reusable: isReusable))
   }
 
-  /// The server that the pool is connected to takes no writes: what is connected now is not lent again.
+  /// The server that the pool is connected to takes no writes: what is connected now is not lent
+  /// again.
   func serverIsReadOnly() {
     logger.warning("The database takes no writes; looking for another server")
     handle(.serverChanged)

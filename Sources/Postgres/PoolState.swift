@@ -260,7 +260,8 @@ struct PoolState {
   private mutating func connectWhatIsNeeded(_ now: NIODeadline, _ actions: inout [Action]) {
     guard isNeeded, !isShutDown else { return }
     let connecting = entries.values.count { $0.status == .connecting }
-    // While the server is out of reach, callers are refused at once: somebody must find out when it is back.
+    // While the server is out of reach, callers are refused at once: somebody must find out when it
+    // is back.
     let wanted = failures > 0 ? max(1, limits.idleConnections) : limits.idleConnections
     let missing = max(waiters.count - connecting, wanted - entries.count)
     var count = min(missing, limits.connections - entries.count)

@@ -6,9 +6,11 @@ package enum PostgresError: Error, Equatable, Sendable {
   case unavailable
   /// All connections were lent for longer than a caller waits. Nothing was sent.
   case overloaded
-  /// The connection failed, or the deadline passed, before the commit was sent: certainly not committed.
+  /// The connection failed, or the deadline passed, before the commit was sent: certainly not
+  /// committed.
   case connectionLost
-  /// The connection failed, or the deadline passed, while the commit was under way: it may be committed or not.
+  /// The connection failed, or the deadline passed, while the commit was under way: it may be
+  /// committed or not.
   case unknownOutcome
   /// 23505: a row with that key is there.
   case uniqueViolation(constraint: String)
@@ -18,7 +20,8 @@ package enum PostgresError: Error, Equatable, Sendable {
   case checkViolation(constraint: String)
   /// 40001 or 40P01: another transaction was in the way; the whole transaction may be tried again.
   case serialization
-  /// Any other error of the server. `message` is the server's, at most 200 characters, without details.
+  /// Any other error of the server. `message` is the server's, at most 200 characters, without
+  /// details.
   case server(sqlState: String, message: String)
   /// The row has no such column, or not of that type, or it is NULL.
   case decoding(column: String, expected: String)
@@ -47,10 +50,11 @@ struct ServerError: Equatable, Sendable {
   /// Whether the server ended only the statement, and not the session.
   var isOrdinary: Bool { severity == "ERROR" && sqlState.utf8.count == 5 }
 
-  /// Whether the session ended by an interrupt that the server takes before, and never after, a commit's work.
+  /// Whether the session ended by an interrupt that the server takes before, and never after, a
+  /// commit's work.
   ///
-  /// 57P01: ended by an administrator or a shutdown; 25P03, 57P05: idle for too long. PgBouncer's own
-  /// errors (class 08) say nothing of what the server did.
+  /// 57P01: ended by an administrator or a shutdown; 25P03, 57P05: idle for too long. PgBouncer's
+  /// own errors (class 08) say nothing of what the server did.
   var endedSessionBetweenCommits: Bool {
     severity == "FATAL" && ["57P01", "25P03", "57P05"].contains(sqlState)
   }

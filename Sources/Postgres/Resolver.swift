@@ -4,7 +4,8 @@ import Synchronization
 
 /// Looks host names up on a thread, because libpq would do it on the event loop.
 ///
-/// One look-up per name at a time: if the name server hangs, one thread hangs with it, not one per attempt.
+/// One look-up per name at a time: if the name server hangs, one thread hangs with it, not one per
+/// attempt.
 final class Resolver: Sendable {
   /// Called on the look-up's thread; no addresses means that the name is not known.
   typealias Completion = @Sendable ([String]) -> Void

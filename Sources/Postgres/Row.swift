@@ -15,8 +15,8 @@ package struct Row: Sendable {
 
   /// The value of a column.
   ///
-  /// - Throws: ``PostgresError/decoding(column:expected:)`` when there is no such column, when its type does not
-  ///   fit, or when it is NULL and `T` is no `Optional`.
+  /// - Throws: ``PostgresError/decoding(column:expected:)`` when there is no such column, when its
+  ///   type does not fit, or when it is NULL and `T` is no `Optional`.
   package func decode<T: PostgresDecodable>(
     _ column: String, as: T.Type = T.self
   ) throws(PostgresError) -> T {

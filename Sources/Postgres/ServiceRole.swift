@@ -1,11 +1,12 @@
-/// The role as which the service works: it can change rows, but neither the schema nor the audit trail.
+/// The role as which the service works: it can change rows, but neither the schema nor the audit
+/// trail.
 package enum ServiceRole {
   /// Gives the role what the service needs, no more.
   ///
   /// May be repeated; must be after each migration.
   ///
-  /// The role must exist; its name is quoted by the server. Rows of the tables in `insertOnly` can be added and read,
-  /// but not changed or removed.
+  /// The role must exist; its name is quoted by the server. Rows of the tables in `insertOnly` can
+  /// be added and read, but not changed or removed.
   ///
   /// - Throws: `server(sqlState: "42704", …)` when there is no such role.
   package static func grant(
@@ -20,7 +21,8 @@ package enum ServiceRole {
     ])
   }
 
-  /// `DO` takes no parameters, so they come as settings of the transaction; names are quoted by `%I`.
+  /// `DO` takes no parameters, so they come as settings of the transaction; names are quoted by
+  /// `%I`.
   private static let grants: StaticString = """
     DO $$
     DECLARE

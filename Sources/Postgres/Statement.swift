@@ -7,8 +7,8 @@ package struct Statement: Sendable {
 
   /// - Parameters:
   ///   - sql: one statement, parameters as `$1`, `$2` …
-  ///   - binds: the values in that order. Each has the type that ``PostgresBindable`` gives it; where the
-  ///     statement needs another one, it casts: `$1::integer`.
+  ///   - binds: the values in that order. Each has the type that ``PostgresBindable`` gives it;
+  ///     where the statement needs another one, it casts: `$1::integer`.
   package init(_ sql: StaticString, _ binds: [any PostgresBindable] = []) {
     self.sql = sql
     self.binds = binds

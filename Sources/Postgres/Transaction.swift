@@ -2,7 +2,8 @@ import NIOCore
 
 /// An open transaction, lent to the body of ``Database/withTransaction(_:)``.
 ///
-/// Statements run one at a time, in the order of the calls. `BEGIN` is sent together with the first.
+/// Statements run one at a time, in the order of the calls. `BEGIN` is sent together with the
+/// first.
 package actor Transaction {
   private enum Phase {
     case untouched, open, ended
@@ -26,8 +27,8 @@ package actor Transaction {
 
   /// Runs one statement in the transaction.
   ///
-  /// An error fails the whole transaction: the commit then throws it, even if the body caught it. Cancellation ends the
-  /// statement and the transaction.
+  /// An error fails the whole transaction: the commit then throws it, even if the body caught it.
+  /// Cancellation ends the statement and the transaction.
   package func query(_ statement: Statement) async throws(PostgresError) -> QueryResult {
     let results = try await run { .inside(statement, isFirst: $0) }
     guard let result = results.first else { throw .connectionLost }
@@ -40,7 +41,8 @@ package actor Transaction {
     _ = try await run { _ in .script(text) }
   }
 
-  /// Commits what was done; a transaction in which a statement failed is rolled back, and its error thrown.
+  /// Commits what was done; a transaction in which a statement failed is rolled back, and its error
+  /// thrown.
   func commit() async throws(PostgresError) {
     if let failure {
       await rollBack()

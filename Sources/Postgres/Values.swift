@@ -149,7 +149,8 @@ extension Timestamp: PostgresBindable, PostgresDecodable {
   }
 }
 
-/// Whole microseconds; read back only when it has no months, whose length varies. A day has 24 hours.
+/// Whole microseconds; read back only when it has no months, whose length varies. A day has 24
+/// hours.
 extension Duration: PostgresBindable, PostgresDecodable {
   package static var postgresType: PostgresType { .interval }
   package static var expected: String { "an interval without months" }

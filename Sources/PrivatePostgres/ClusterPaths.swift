@@ -21,7 +21,8 @@ struct ClusterPaths: Equatable, Sendable {
   var users: String { root + "/users.lock" }
   var starting: String { root + "/starting.lock" }
 
-  /// The directory of the socket: inside the cluster's, or in `/tmp` when that path would be too long for a socket.
+  /// The directory of the socket: inside the cluster's, or in `/tmp` when that path would be too
+  /// long for a socket.
   var socket: String {
     let inside = root + "/socket"
     guard (inside + "/.s.PGSQL.5432").utf8.count > Self.longestSocketPath else { return inside }

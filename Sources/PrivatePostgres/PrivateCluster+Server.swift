@@ -47,11 +47,12 @@ extension PrivateCluster {
     throw .startFailed((SmallFile.text(paths.startLog) ?? "it ended while starting").lastLines)
   }
 
-  /// PostgreSQL refuses to start when a process number in an old lock file is in use: by another program by now, or
-  /// by a dead server that its parent has not reaped, as in containers without an init.
+  /// PostgreSQL refuses to start when a process number in an old lock file is in use: by another
+  /// program by now, or by a dead server that its parent has not reaped, as in containers without
+  /// an init.
   ///
-  /// The files also guard shared memory; they go only because no server process of this directory is left, by the
-  /// kernel's word, and because nobody else can start one while it is our turn.
+  /// The files also guard shared memory; they go only because no server process of this directory
+  /// is left, by the kernel's word, and because nobody else can start one while it is our turn.
   private func removeStaleLocks() throws(PrivatePostgresError) {
     guard SmallFile.text(paths.postmasterFile) != nil else { return }
     logger.info("The private PostgreSQL was not shut down cleanly and recovers")

@@ -1,10 +1,11 @@
 import Linux
 package import Logging
 
-/// A PostgreSQL cluster of our own, reachable through a socket in a directory that only we can enter.
+/// A PostgreSQL cluster of our own, reachable through a socket in a directory that only we can
+/// enter.
 ///
-/// Several processes may use one cluster at once; the last one that calls ``stop(_:)`` ends it. When a user is
-/// killed, the server goes on, and the next ``start()`` adopts it.
+/// Several processes may use one cluster at once; the last one that calls ``stop(_:)`` ends it.
+/// When a user is killed, the server goes on, and the next ``start()`` adopts it.
 package actor PrivateCluster {
   let paths: ClusterPaths
   private let settings: ClusterSettings
@@ -23,9 +24,9 @@ package actor PrivateCluster {
 
   /// A cluster that is not touched yet.
   ///
-  /// The directory is made when it is missing. As root, the one above it must be Latchkey's own, because other users
-  /// get the right to pass through it. `searchPath` is like `PATH`: where the programs may be besides
-  /// `/usr/lib/postgresql`.
+  /// The directory is made when it is missing. As root, the one above it must be Latchkey's own,
+  /// because other users get the right to pass through it. `searchPath` is like `PATH`: where the
+  /// programs may be besides `/usr/lib/postgresql`.
   package init(
     directory: String, settings: ClusterSettings = ClusterSettings(),
     searchPath: String = "/usr/local/bin:/usr/bin:/bin:/usr/local/pgsql/bin", logger: Logger
@@ -36,7 +37,8 @@ package actor PrivateCluster {
     self.logger = logger
   }
 
-  /// Makes the cluster if there is none, starts its server if it does not run, and waits until it accepts connections.
+  /// Makes the cluster if there is none, starts its server if it does not run, and waits until it
+  /// accepts connections.
   ///
   /// - Returns: libpq keywords for the database `latchkey` as its owner, who is no superuser.
   @discardableResult
@@ -75,7 +77,8 @@ package actor PrivateCluster {
     try await end(mode)
   }
 
-  /// Ends the server whoever uses it, and lets this process's use stand: for tests of what happens then.
+  /// Ends the server whoever uses it, and lets this process's use stand: for tests of what happens
+  /// then.
   package func interrupt(_ mode: StopMode) async throws(PrivatePostgresError) {
     let turn = try await takeTurn()
     defer { turn.unlock() }

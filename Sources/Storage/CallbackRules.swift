@@ -2,13 +2,14 @@ package import Base
 
 /// Who wins when callbacks arrive late, twice or in another order than they were issued.
 ///
-/// All moments are BigCommerce's own (`iat` of a signed payload, `Date` of the token's answer). Two of its hosts may
-/// disagree by a few seconds; within that slack the later arrival wins.
+/// All moments are BigCommerce's own (`iat` of a signed payload, `Date` of the token's answer). Two
+/// of its hosts may disagree by a few seconds; within that slack the later arrival wins.
 package enum CallbackRules {
   /// How far two of BigCommerce's clocks may be apart.
   package static let slack: Duration = .seconds(5)
 
-  /// Whether an uninstall was issued before the token that the store has now, and so must not destroy it.
+  /// Whether an uninstall was issued before the token that the store has now, and so must not
+  /// destroy it.
   package static func uninstallIsStale(issuedAt: Timestamp, authorizedAt: Timestamp) -> Bool {
     issuedAt + slack < authorizedAt
   }
@@ -18,7 +19,8 @@ package enum CallbackRules {
     issuedAt + slack < authorizedAt
   }
 
-  /// Whether a user's load is refused because the user was removed after it was issued, or in the same second.
+  /// Whether a user's load is refused because the user was removed after it was issued, or in the
+  /// same second.
   package static func userIsRemoved(issuedAt: Timestamp, removedAt: Timestamp?) -> Bool {
     guard let removedAt else { return false }
     return issuedAt <= removedAt
@@ -26,8 +28,9 @@ package enum CallbackRules {
 
   /// Whether a token may become the installation's, and in which state.
   ///
-  /// `baseGeneration` is the installation's when the attempt began (0: none), `current` what is there now, locked,
-  /// and `newestUninstall` the moment when the newest uninstall known for this store was issued.
+  /// `baseGeneration` is the installation's when the attempt began (0: none), `current` what is
+  /// there now, locked, and `newestUninstall` the moment when the newest uninstall known for this
+  /// store was issued.
   package static func install(
     authorizedAt: Timestamp, baseGeneration: Generation, current: CurrentInstallation?,
     newestUninstall: Timestamp?
@@ -36,8 +39,8 @@ package enum CallbackRules {
       return .superseded(.uninstalledSince)
     }
     guard let current else { return .store(Generation(1), suspended: false) }
-    // A token that came in between is compared by date; else the attempt began after all others and is the newest
-    // whatever the clocks say.
+    // A token that came in between is compared by date; else the attempt began after all others and
+    // is the newest whatever the clocks say.
     if current.generation != baseGeneration, current.authorizedAt > authorizedAt {
       return .superseded(.installedSince)
     }

@@ -10,7 +10,8 @@ package enum CallbackPurpose: String, Hashable, Sendable {
 
 /// The facts of a verified signed payload that decide about its effect.
 ///
-/// Its `jti` is the idempotency key: an uninstall or a removal has its effect once, whatever is repeated.
+/// Its `jti` is the idempotency key: an uninstall or a removal has its effect once, whatever is
+/// repeated.
 package struct CallbackToken: Hashable, Sendable {
   package let installation: InstallationID
   package let jti: String
@@ -44,7 +45,8 @@ enum TokenUse: Hashable {
 }
 
 extension CallbackToken {
-  /// Records the use; a repetition writes too, so that its COMMIT means that the first use is durable.
+  /// Records the use; a repetition writes too, so that its COMMIT means that the first use is
+  /// durable.
   func claim(for purpose: CallbackPurpose) -> Statement {
     // Without its user, a removal of the owner removes nobody from a store that is not known yet.
     let user = userID == ownerID ? nil : userID

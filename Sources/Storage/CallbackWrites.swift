@@ -29,7 +29,8 @@ package enum RemoveUserResult: Hashable, Sendable {
   case otherPurpose(CallbackPurpose)
 }
 
-/// The effects of the platform's uninstall and remove-user callbacks, each in one transaction with its one-time token.
+/// The effects of the platform's uninstall and remove-user callbacks, each in one transaction with
+/// its one-time token.
 ///
 /// Each may be repeated until its outcome is certain, also from the spool, much later.
 package struct CallbackWrites: Sendable {

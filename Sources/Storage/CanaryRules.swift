@@ -52,7 +52,8 @@ package enum CanaryRules {
   /// Fewer stores than this are never held back.
   package static let brakeFloor = 5
 
-  /// The step for an active store, after a pause that is zero for the first canary; `fleet` is the app's other stores.
+  /// The step for an active store, after a pause that is zero for the first canary; `fleet` is the
+  /// app's other stores.
   package static func active(
     _ answer: CanaryAnswer, pause: Duration, fleet: FleetHealth
   ) -> CanaryStep {

@@ -53,8 +53,8 @@ package enum AttemptStart: Hashable, Sendable {
 
 /// The attempts to exchange codes for tokens, one per code.
 ///
-/// A code can be exchanged once, and the answer cannot be fetched again. So an attempt is on record before the code
-/// leaves this process, and one request alone may use it.
+/// A code can be exchanged once, and the answer cannot be fetched again. So an attempt is on record
+/// before the code leaves this process, and one request alone may use it.
 package struct InstallAttempts: Sendable {
   /// How many attempts a store may make in a minute.
   package static let perMinute: Int64 = 5
@@ -70,8 +70,8 @@ package struct InstallAttempts: Sendable {
 
   /// Records the attempt, or finds the one that the code has already.
   ///
-  /// The claim is random and tells this request from others with the same code. When the outcome is unknown, the
-  /// call is repeated with the same claim: the answer is then the same.
+  /// The claim is random and tells this request from others with the same code. When the outcome is
+  /// unknown, the call is repeated with the same claim: the answer is then the same.
   package func begin(
     _ installation: InstallationID, codeSHA256: [UInt8], claim: String, requestID: RequestID
   ) async throws(PostgresError) -> AttemptStart {
@@ -124,7 +124,8 @@ package struct InstallAttempts: Sendable {
         [id.installation.app.text, id.installation.store.text, id.number, failure]))
   }
 
-  /// Ends a running attempt whose answer never came: BigCommerce may have given a token that nobody has.
+  /// Ends a running attempt whose answer never came: BigCommerce may have given a token that nobody
+  /// has.
   package func lose(_ id: AttemptID) async throws(PostgresError) {
     _ = try await database.query(
       Statement(
@@ -157,7 +158,8 @@ package struct InstallAttempts: Sendable {
 
   /// Ends the oldest attempt that has run for longer than any can, because its replica died.
   ///
-  /// One per statement: each may change an installation, and those of several are not locked together.
+  /// One per statement: each may change an installation, and those of several are not locked
+  /// together.
   ///
   /// - Returns: what was lost, or `nil` when nothing is overdue.
   package func loseOverdue(after age: Duration) async throws(PostgresError) -> AttemptID? {

@@ -59,8 +59,8 @@ extension InstallWrite {
   func row(
     _ sealed: Sealed, _ generation: Generation, source: String, isSuspended: Bool, isNew: Bool
   ) -> Statement {
-    // Not ON CONFLICT: its insert would take the change counter before it waits for the row. The row is locked, or
-    // nobody else can make it.
+    // Not ON CONFLICT: its insert would take the change counter before it waits for the row. The
+    // row is locked, or nobody else can make it.
     let binds: [any PostgresBindable] = [
       installation.app.text, installation.store.text, isSuspended ? "suspended" : "active",
       generation.number, sealed.bytes, sealed.keyID.text, scopes.names, source, authorizedAt,

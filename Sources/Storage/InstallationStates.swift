@@ -118,7 +118,8 @@ package struct InstallationStates: Sendable {
 }
 
 extension Statement {
-  /// Everything of the store but its tombstone, the audit and what guards against replays until it expires.
+  /// Everything of the store but its tombstone, the audit and what guards against replays until it
+  /// expires.
   static func deleteData(of installation: InstallationID, _ act: Act) -> [Statement] {
     let key: [any PostgresBindable] = [installation.app.text, installation.store.text]
     return [

@@ -39,16 +39,18 @@ package enum InstallResult: Hashable, Sendable {
   case repeated(Generation)
   /// Something newer happened; the token was dropped.
   case superseded(Superseded)
-  /// The attempt is not on record, because all data of the store were deleted; the token was dropped.
+  /// The attempt is not on record, because all data of the store were deleted; the token was
+  /// dropped.
   case unknownAttempt
   /// Nothing was stored.
   case notSealed(VaultError)
 }
 
-/// Writes that give an installation a token, each in one transaction: row, users, attempt, event, audit.
+/// Writes that give an installation a token, each in one transaction: row, users, attempt, event,
+/// audit.
 ///
-/// Each may be repeated until its outcome is certain: the attempt is the idempotency key, and a repetition writes
-/// to its row, so that its COMMIT means that the first one's is durable.
+/// Each may be repeated until its outcome is certain: the attempt is the idempotency key, and a
+/// repetition writes to its row, so that its COMMIT means that the first one's is durable.
 package struct InstallationWrites: Sendable {
   private let database: Database
   private let keyring: Keyring

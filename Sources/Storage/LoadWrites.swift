@@ -54,8 +54,8 @@ package struct LoadWrites: Sendable {
       {
         return .otherPurpose(purpose)
       }
-      // Locked before the facts are read, so that an uninstall or removal is either seen or comes after COMMIT and
-      // takes the ticket with it.
+      // Locked before the facts are read, so that an uninstall or removal is either seen or comes
+      // after COMMIT and takes the ticket with it.
       _ = try await transaction.query(
         Statement(
           "SELECT FROM installations WHERE app_id = $1 AND store_hash = $2 FOR SHARE",

@@ -2,7 +2,8 @@ package import Postgres
 
 /// The schema's history, carried in the binary.
 package enum Migrations {
-  /// All migrations, oldest first: one entry per file in `sql`, which a test compares with the folder.
+  /// All migrations, oldest first: one entry per file in `sql`, which a test compares with the
+  /// folder.
   package static let all: [Migration] = files.compactMap { name, content in
     Migration(fileName: name, sql: content)
   }

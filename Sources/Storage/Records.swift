@@ -46,7 +46,8 @@ extension Statement {
       [installation.app.text, installation.store.text, type, data])
   }
 
-  /// Makes install, uninstall and remove-user callbacks of one installation wait for each other until COMMIT.
+  /// Makes install, uninstall and remove-user callbacks of one installation wait for each other
+  /// until COMMIT.
   ///
   /// A row lock would not do: before the first install there is no row.
   static func lock(_ installation: InstallationID) -> Statement {

@@ -20,8 +20,9 @@ package enum CanaryEffect: Hashable, Sendable {
 
 /// Finds out, one canary at a time, which stores the platform no longer lets us call.
 ///
-/// All times are the database's, so that replicas with different clocks agree. A lease keeps two replicas from
-/// sending the same canary; should it run out, the canary is sent twice, which harms nobody.
+/// All times are the database's, so that replicas with different clocks agree. A lease keeps two
+/// replicas from sending the same canary; should it run out, the canary is sent twice, which harms
+/// nobody.
 package struct Revocations: Sendable {
   private let database: Database
 
@@ -131,7 +132,8 @@ package struct Revocations: Sendable {
       suspected: try row.decode("suspected"))
   }
 
-  /// Keeps the app's mark that revocations are held; the first hold makes an event, and a revocation ends it.
+  /// Keeps the app's mark that revocations are held; the first hold makes an event, and a
+  /// revocation ends it.
   private static func mark(
     _ step: CanaryStep, _ installation: InstallationID, _ fleet: FleetHealth,
     in transaction: Transaction
@@ -142,7 +144,8 @@ package struct Revocations: Sendable {
         .init("refused", .integer(fleet.refused + 1)),
         .init("installed", .integer(fleet.installed + 1)),
       ])
-      // Event and audit only when the mark was not set: one of each for all stores that are held together.
+      // Event and audit only when the mark was not set: one of each for all stores that are held
+      // together.
       _ = try await transaction.query(
         Statement(
           """

@@ -12,14 +12,15 @@ package struct RewrapProgress: Hashable, Sendable {
 /// What a rewrap cannot go on with.
 package enum RewrapError: Error, Equatable {
   case database(PostgresError)
-  /// The row's ciphertext does not open with its key: it is damaged or belongs to another row. Nothing of it changed.
+  /// The row's ciphertext does not open with its key: it is damaged or belongs to another row.
+  /// Nothing of it changed.
   case doesNotOpen(InstallationID)
 }
 
 /// Seals every token anew with the keyring's first key, while the service runs.
 ///
-/// Needs no state of its own: what is left to do is what another key seals. A row is replaced only if key and
-/// generation are still those that were read, so an install in between wins.
+/// Needs no state of its own: what is left to do is what another key seals. A row is replaced only
+/// if key and generation are still those that were read, so an install in between wins.
 package struct Rewrap: Sendable {
   private let database: Database
   private let keyring: Keyring
@@ -116,7 +117,8 @@ package struct Rewrap: Sendable {
         "key_id": .string(fresh.keyID.text), "sealed": .string(Base64.encode(fresh.bytes)),
       ]
     }
-    // SKIP LOCKED: a row that an install holds waits for nobody here, and nobody who holds a row waits for us.
+    // SKIP LOCKED: a row that an install holds waits for nobody here, and nobody who holds a row
+    // waits for us.
     return try await database.query(
       Statement(
         """

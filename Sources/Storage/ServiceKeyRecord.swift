@@ -59,7 +59,8 @@ extension ServiceKeyRecord {
 extension Grant {
   /// Reads the grant of a key's row.
   ///
-  /// An ability that this version does not know is left out: a newer replica may have written it, and less is safe.
+  /// An ability that this version does not know is left out: a newer replica may have written it,
+  /// and less is safe.
   init(_ row: Row) throws(PostgresError) {
     let app = try row.decode("app_id", as: String?.self)
     let stores = try row.decode("stores", as: [String]?.self)

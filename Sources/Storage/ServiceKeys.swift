@@ -7,7 +7,8 @@ package import Vault
 package enum ServiceKeyError: Error, Equatable {
   /// The acting key does not hold the ability `keys`.
   case notAllowed
-  /// The grant is wider than the acting key's own, in one of these: app, stores, scopes, abilities, expiry.
+  /// The grant is wider than the acting key's own, in one of these: app, stores, scopes, abilities,
+  /// expiry.
   case grantTooWide
   /// A grant needs an ability, and an app unless it is an operator's.
   case grantMalformed

@@ -57,8 +57,9 @@ package protocol StoreChangeSource: Sendable {
 
 /// Reads installations and service keys by their change numbers.
 ///
-/// Nothing is ever deleted from the two tables, so rows above a number are all there is to know. The counter's
-/// row is locked until a change commits: once a value can be read, every change up to it can be read too.
+/// Nothing is ever deleted from the two tables, so rows above a number are all there is to know.
+/// The counter's row is locked until a change commits: once a value can be read, every change up to
+/// it can be read too.
 package struct StoreSnapshot: StoreChangeSource {
   private let database: Database
   /// How many installations are read at once.

@@ -56,10 +56,11 @@ package struct TicketRedemption: Sendable {
   ///
   /// One statement, so that of any number of requests at once one gets the answer.
   ///
-  /// `app` is that of the caller's key, or `nil` for an operator's; `stores` are those of the caller's grant, or `nil`
-  /// for all. A ticket of another app or store stays as it is.
+  /// `app` is that of the caller's key, or `nil` for an operator's; `stores` are those of the
+  /// caller's grant, or `nil` for all. A ticket of another app or store stays as it is.
   ///
-  /// - Returns: `nil` when it is unknown, spent, expired or not the caller's: nobody can tell these apart.
+  /// - Returns: `nil` when it is unknown, spent, expired or not the caller's: nobody can tell these
+  ///   apart.
   package func redeem(
     sha256: [UInt8], app: AppName?, stores: [StoreHash]?
   ) async throws(PostgresError) -> RedeemedTicket? {

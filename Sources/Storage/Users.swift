@@ -24,7 +24,8 @@ extension StoreUser: CustomReflectable {
 }
 
 extension Statement {
-  /// Records that the user came at that moment of BigCommerce's clock; facts of an older payload do not replace newer.
+  /// Records that the user came at that moment of BigCommerce's clock; facts of an older payload do
+  /// not replace newer.
   static func provision(
     _ user: StoreUser, of installation: InstallationID, isOwner: Bool, at moment: Timestamp
   ) -> Statement {
@@ -59,7 +60,8 @@ extension Statement {
       [installation.app.text, installation.store.text, userID])
   }
 
-  /// Removes the user as of that moment; what is known of the person goes unless they came again since.
+  /// Removes the user as of that moment; what is known of the person goes unless they came again
+  /// since.
   static func remove(
     userID: Int64, of installation: InstallationID, at moment: Timestamp
   ) -> Statement {

@@ -56,7 +56,8 @@ package struct VaultInventory: Sendable {
 
   /// Refuses a keyring that lacks a key in use, or holds another key under its name.
   ///
-  /// Only when everything is in order, canaries of keys that have none yet are stored, unless the caller only looks.
+  /// Only when everything is in order, canaries of keys that have none yet are stored, unless the
+  /// caller only looks.
   package func check(plantsCanaries: Bool = true) async throws(KeyringMismatch) {
     let uses: [KeyUse]
     let canaries: [String: [UInt8]]
@@ -71,7 +72,8 @@ package struct VaultInventory: Sendable {
       if let canary = canaries[use.keyID] {
         if !opens(canary) { wrong.append(use.keyID) }
       } else if use.tokens > 0 {
-        // Sealed with, yet without a canary: a restored or repaired database. One token tells as much.
+        // Sealed with, yet without a canary: a restored or repaired database. One token tells as
+        // much.
         do throws(PostgresError) {
           if try await !opensToken(of: use.keyID) { wrong.append(use.keyID) }
         } catch { throw .database(error) }

@@ -2,7 +2,8 @@ package import Base
 package import Curl
 import HTTPTypes
 
-/// The call that needs no scope: the platform answers 200 to a token that it accepts, and 401 to any other.
+/// The call that needs no scope: the platform answers 200 to a token that it accepts, and 401 to
+/// any other.
 package struct CanaryCall: Sendable {
   /// Until the whole answer.
   private static let timeout = Duration.seconds(20)

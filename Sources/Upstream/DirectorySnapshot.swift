@@ -5,7 +5,8 @@ package import Vault
 
 /// All installations and service keys at one moment; it never changes.
 ///
-/// A change copies only the branches of the trees that lead to it, so 60 000 stores cost no more than one.
+/// A change copies only the branches of the trees that lead to it, so 60 000 stores cost no more
+/// than one.
 package struct DirectorySnapshot: Sendable {
   private var stores: [AppName: TreeDictionary<StoreHash, StoreEntry>] = [:]
   private var keys: TreeDictionary<String, ServiceKeyRecord> = [:]
@@ -29,7 +30,8 @@ package struct DirectorySnapshot: Sendable {
   /// How many installations are known, those that were uninstalled included.
   package var storeCount: Int { stores.values.reduce(0) { $0 + $1.count } }
 
-  /// The key that a caller presents, whether still valid or not; its parts are those that `ServiceKey.parse` found.
+  /// The key that a caller presents, whether still valid or not; its parts are those that
+  /// `ServiceKey.parse` found.
   package func key(_ presented: (id: String, digest: KeyDigest)) -> ServiceKeyRecord? {
     guard let id = keyIDs[presented.digest], id == presented.id else { return nil }
     return keys[id]
@@ -38,7 +40,8 @@ package struct DirectorySnapshot: Sendable {
   /// The key of that ID, whether still valid or not.
   package func key(id: String) -> ServiceKeyRecord? { keys[id] }
 
-  /// Takes over what changed; a row older than the one known is left out, so that polls may overlap.
+  /// Takes over what changed; a row older than the one known is left out, so that polls may
+  /// overlap.
   mutating func apply(_ changes: StoreChanges, _ entries: [StoreEntry]) {
     if changes.replacesAll {
       stores = [:]

@@ -83,7 +83,8 @@ package final class RevocationWatch: Service, Sendable {
     if changed { try await directory.refreshNow() }
   }
 
-  /// Sends one store's canary now and acts upon the answer; `nil` unless the store is active or revoked.
+  /// Sends one store's canary now and acts upon the answer; `nil` unless the store is active or
+  /// revoked.
   package func verify(
     _ installation: InstallationID
   ) async throws(PostgresError) -> CanaryAnswer? {

@@ -2,7 +2,8 @@ package import Base
 package import BigCommerce
 import Synchronization
 
-/// What this replica has seen of a store's API: written after every call, read by lists and by quota.
+/// What this replica has seen of a store's API: written after every call, read by lists and by
+/// quota.
 package final class StoreActivity: Sendable {
   /// A copy of what is known.
   package struct Seen: Hashable, Sendable {

@@ -6,10 +6,11 @@ package import Storage
 import Synchronization
 package import Vault
 
-/// This replica's copy of all installations and service keys: what the hot path reads instead of the database.
+/// This replica's copy of all installations and service keys: what the hot path reads instead of
+/// the database.
 ///
-/// It polls the change counter every second. When it could not for ``staleAfter`` it says so, and nothing that it
-/// knows may be used: a key revoked elsewhere must not go on working here.
+/// It polls the change counter every second. When it could not for ``staleAfter`` it says so, and
+/// nothing that it knows may be used: a key revoked elsewhere must not go on working here.
 package final class StoreDirectory: Service, Sendable {
   package static let pollEvery = Duration.seconds(1)
   package static let staleAfter = Duration.seconds(5)
@@ -113,8 +114,8 @@ package final class StoreDirectory: Service, Sendable {
       changeNumber: record.changeNumber)
   }
 
-  /// Opened once per change and not per call: an opened token costs nothing later, and one that cannot be opened is
-  /// reported even when nobody calls the store.
+  /// Opened once per change and not per call: an opened token costs nothing later, and one that
+  /// cannot be opened is reported even when nobody calls the store.
   private func token(_ record: InstallationRecord) -> StoreEntry.Token {
     guard let bytes = record.sealedToken else { return .absent }
     do throws(VaultError) {

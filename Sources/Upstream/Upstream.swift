@@ -81,7 +81,8 @@ package struct Upstream: Sendable {
     self.clock = clock
   }
 
-  /// Sends the call and returns when the head of the answer is in; cancelling the task ends the transfer.
+  /// Sends the call and returns when the head of the answer is in; cancelling the task ends the
+  /// transfer.
   package func call(
     _ call: StoreCall, on loop: (any EventLoop)? = nil
   ) async throws(UpstreamError) -> CurlResponse {

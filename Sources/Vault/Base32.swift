@@ -1,6 +1,7 @@
 /// Lower-case base 32 of RFC 4648, whose 32 characters are `a-z2-7`, without padding.
 ///
-/// No two of them are easily confused, none needs quoting, and a double click selects the whole text.
+/// No two of them are easily confused, none needs quoting, and a double click selects the whole
+/// text.
 enum Base32 {
   private static let alphabet = Array("abcdefghijklmnopqrstuvwxyz234567".utf8)
 

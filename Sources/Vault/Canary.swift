@@ -12,8 +12,8 @@ package enum Canary {
   }
 
   /// Whether the ring's key of that ID is the one that sealed the canary.
-  /// - Throws: ``VaultError/unknownKey(_:)`` when the ring has no such key, ``VaultError/damaged`` when it is
-  ///   another key or the canary was altered.
+  /// - Throws: ``VaultError/unknownKey(_:)`` when the ring has no such key, ``VaultError/damaged``
+  ///   when it is another key or the canary was altered.
   package static func verify(_ canary: Sealed, with keyring: Keyring) throws(VaultError) {
     let opened = try keyring.open(canary, for: SealedPlace(.canary))
     guard opened.matches(constant) else { throw .damaged }

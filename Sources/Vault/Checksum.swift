@@ -1,8 +1,8 @@
 /// CRC-32 (ISO 3309, as in zip and PNG) written as seven characters of base 32.
 ///
-/// No protection against anybody: it lets a typo and a cut-off key be told from an unknown one without a look-up, and
-/// lets scanners for leaked secrets recognise a key for sure. A CRC, unlike a shortened hash, finds every error of up
-/// to three wrong bits and every burst of up to 32.
+/// No protection against anybody: it lets a typo and a cut-off key be told from an unknown one
+/// without a look-up, and lets scanners for leaked secrets recognise a key for sure. A CRC, unlike
+/// a shortened hash, finds every error of up to three wrong bits and every burst of up to 32.
 enum Checksum {
   static let length = 7
 

@@ -41,7 +41,8 @@ package struct SealedPlace: Hashable, Sendable {
     self.init(purpose, app: installation.app, store: installation.store, generation: generation)
   }
 
-  /// Purpose, app, store, generation and key ID, each with its length before it, so that no two places share it.
+  /// Purpose, app, store, generation and key ID, each with its length before it, so that no two
+  /// places share it.
   func associatedData(keyID: KeyID) -> [UInt8] {
     var bytes: [UInt8] = []
     let fields = [
@@ -59,7 +60,8 @@ package struct SealedPlace: Hashable, Sendable {
   }
 }
 
-/// A sealed value as it is stored: `v1 | length of key_id | key_id | nonce (12) | ciphertext | tag (16)`.
+/// A sealed value as it is stored: `v1 | length of key_id | key_id | nonce (12) | ciphertext | tag
+/// (16)`.
 ///
 /// AES-256-GCM with a random nonce. It holds no secret, and its key's ID in clear.
 package struct Sealed: Hashable, Sendable {

@@ -2,9 +2,9 @@ package import Base
 
 /// The format of service keys: `lk_<id>_<secret>_<checksum>`, 56 characters.
 ///
-/// The ID (12 characters, public) names the key in lists and logs; the secret has 160 random bits; the checksum is of
-/// all before it. Only the SHA-256 of the whole key is stored: with that much randomness a slow hash would protect
-/// nothing and cost every call.
+/// The ID (12 characters, public) names the key in lists and logs; the secret has 160 random bits;
+/// the checksum is of all before it. Only the SHA-256 of the whole key is stored: with that much
+/// randomness a slow hash would protect nothing and cost every call.
 package struct ServiceKey: Sendable {
   static let prefix = Array("lk_".utf8)
   static let idLength = 12
@@ -29,9 +29,11 @@ package struct ServiceKey: Sendable {
       id: id, digest: KeyDigest(of: bytes), text: Secret(String(decoding: bytes, as: UTF8.self)))
   }
 
-  /// The digest and ID of a key as a caller presents it, or `nil` when it is no key: two small allocations and one hash.
+  /// The digest and ID of a key as a caller presents it, or `nil` when it is no key: two small
+  /// allocations and one hash.
   ///
-  /// It refuses, without a look-up, whatever has another length, another character or a wrong checksum.
+  /// It refuses, without a look-up, whatever has another length, another character or a wrong
+  /// checksum.
   package static func parse(_ text: some StringProtocol) -> (id: String, digest: KeyDigest)? {
     guard text.utf8.count == length else { return nil }
     let bytes = Array(text.utf8)
@@ -52,7 +54,8 @@ package struct ServiceKey: Sendable {
   }
 }
 
-/// The format of tickets: `lkt_<secret>`, 36 characters with 160 random bits, used once within a minute.
+/// The format of tickets: `lkt_<secret>`, 36 characters with 160 random bits, used once within a
+/// minute.
 package struct Ticket: Sendable {
   static let secretLength = 32
   static let length = 4 + secretLength

@@ -4,8 +4,8 @@ package enum VaultError: Error, Hashable, Sendable {
   case unknownKey(KeyID)
   /// The envelope is of a version that this program does not know.
   case unknownVersion
-  /// Not an envelope, or altered, or sealed for another purpose, app, store or generation, or with another key of
-  /// the same ID: these cannot be told apart.
+  /// Not an envelope, or altered, or sealed for another purpose, app, store or generation, or with
+  /// another key of the same ID: these cannot be told apart.
   case damaged
   /// The cipher refused; it has no reason to.
   case sealingFailed

@@ -42,12 +42,13 @@ extension Response {
   }
 }
 
-/// The fields that tell browsers to do nothing with an answer that we did not mean; on every answer.
+/// The fields that tell browsers to do nothing with an answer that we did not mean; on every
+/// answer.
 struct SecurityFields: Sendable {
   private let fields: [HTTPField]
 
-  /// - Parameter speaker: what `Latchkey-Origin` says of answers that do not say it themselves; the internal
-  ///   listener's only.
+  /// - Parameter speaker: what `Latchkey-Origin` says of answers that do not say it themselves; the
+  ///   internal listener's only.
   init(speaker: String?) {
     var fields = [
       HTTPField(name: .xContentTypeOptions, value: "nosniff"),

@@ -71,7 +71,8 @@ struct InternalResponder: Routes {
     case .stream(let length, let parts):
       if let length { headers[.contentLength] = String(length) }
       let body = ResponseBody(contentLength: length) { writer in
-        // A body that breaks off or is too short throws, or is seen by PartGuard; both end in a reset.
+        // A body that breaks off or is too short throws, or is seen by PartGuard; both end in a
+        // reset.
         for try await part in parts { try await writer.write(part) }
         try await writer.finish(nil)
       }

@@ -58,8 +58,9 @@ package struct ListenerEnvironment: Sendable {
 package enum Listeners {
   /// The listener for BigCommerce and merchants' browsers.
   ///
-  /// The service runs until graceful shutdown, and then until its requests are answered; `started` is called with
-  /// the port once it listens. Throws when the page template is wrong, which a test would have found.
+  /// The service runs until graceful shutdown, and then until its requests are answered; `started`
+  /// is called with the port once it listens. Throws when the page template is wrong, which a test
+  /// would have found.
   package static func publicListener(
     _ settings: ListenerPlace, _ site: PublicSettings, callbacks: any CallbackHandling,
     isReady: @escaping @Sendable () -> Bool, in environment: ListenerEnvironment,
@@ -75,8 +76,8 @@ package enum Listeners {
 
   /// The listener for services and operators.
   ///
-  /// The service runs until graceful shutdown, and then until its requests are answered; `started` is called with
-  /// the port once it listens.
+  /// The service runs until graceful shutdown, and then until its requests are answered; `started`
+  /// is called with the port once it listens.
   package static func internalListener(
     _ settings: ListenerPlace, gateway: any GatewayResponding, api: APIRoutes,
     authenticate: @escaping Authenticate, readiness: @escaping Readiness,

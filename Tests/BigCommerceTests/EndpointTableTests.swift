@@ -214,7 +214,8 @@ extension EndpointRule {
   }
 }
 
-/// The same question answered without a tree: all rows are looked at, and the most literal match wins.
+/// The same question answered without a tree: all rows are looked at, and the most literal match
+/// wins.
 @Suite struct `Endpoint look-up against a plain search` {
   private struct Row {
     let segments: [Substring]

@@ -15,8 +15,8 @@ import Testing
     let expected: SignedPayload?
   }
 
-  /// The oracle needs no parser: of all texts, only those that were issued here with a right secret and without an
-  /// illegal change are genuine.
+  /// The oracle needs no parser: of all texts, only those that were issued here with a right secret
+  /// and without an illegal change are genuine.
   @Test func `nothing forged is accepted and nothing genuine refused`() {
     var random = SeededGenerator()
     print("signed payloads: LATCHKEY_TEST_SEED=\(random.seed)")
@@ -177,7 +177,8 @@ import Testing
   }
 }
 
-/// Reads an accepted token again with Foundation's decoders, and computes its signature from the definition of HMAC.
+/// Reads an accepted token again with Foundation's decoders, and computes its signature from the
+/// definition of HMAC.
 private enum SecondReader {
   static func agrees(_ payload: SignedPayload, _ token: String) -> Bool {
     let parts = token.split(separator: ".").map(String.init)

@@ -6,7 +6,8 @@ import Storage
 import Testing
 import Upstream
 
-/// Callers × stores × calls, each cell compared with an oracle that knows nothing of the product's rules.
+/// Callers × stores × calls, each cell compared with an oracle that knows nothing of the product's
+/// rules.
 @Suite struct `Order of refusals` {
   /// What a caller's key may do, in the words of the oracle.
   struct Caller {

@@ -33,7 +33,8 @@ struct GatewayRig: Sendable {
   let key: TestKey
   let server: MisbehavingServer
 
-  /// Knows the stores `abc` and `xyz` with the tokens `token-abc` and `token-xyz`, all scopes granted.
+  /// Knows the stores `abc` and `xyz` with the tokens `token-abc` and `token-xyz`, all scopes
+  /// granted.
   private struct Source: StoreChangeSource {
     let keyring: Keyring
     let key: TestKey

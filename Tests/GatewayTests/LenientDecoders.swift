@@ -4,7 +4,8 @@ import Base
 enum LenientDecoders {
   /// All places that `path` may mean to somebody, after up to four readings.
   ///
-  /// A text may be read by several decoders one after the other, as when a proxy stands before a server.
+  /// A text may be read by several decoders one after the other, as when a proxy stands before a
+  /// server.
   static func readings(of path: String) -> Set<[String]> {
     var texts: Set<[UInt8]> = [Array(path.utf8)]
     var newest = texts

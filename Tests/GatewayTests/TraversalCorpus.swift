@@ -1,7 +1,8 @@
 /// Makes request targets that try to leave `/stores/{own}/(v2|v3|graphql)`, from a seed.
 ///
-/// Each line is a base, a place to go to, dots and slashes in one of many encodings, applied up to four deep, and
-/// a bit of noise. Plain paths are mixed in, so that a validator which refuses everything is not taken for a good one.
+/// Each line is a base, a place to go to, dots and slashes in one of many encodings, applied up to
+/// four deep, and a bit of noise. Plain paths are mixed in, so that a validator which refuses
+/// everything is not taken for a good one.
 struct TraversalCorpus: Sequence, IteratorProtocol {
   static let ownStore = "own5tore"
 
@@ -49,8 +50,8 @@ struct TraversalCorpus: Sequence, IteratorProtocol {
     encoded(pick(["/", "/", "/", "\\", "//", "/./", "\\/"]))
   }
 
-  /// The text with each character raw or in one of the encodings that decoders have taken, and that encoding
-  /// encoded again up to three times.
+  /// The text with each character raw or in one of the encodings that decoders have taken, and that
+  /// encoding encoded again up to three times.
   private mutating func encoded(_ text: String) -> String {
     text.unicodeScalars.map { character in
       guard below(3) > 0 else { return String(character) }

@@ -45,7 +45,8 @@
     }
   }
 
-  /// A crash is real here: another process runs the callback and is killed with SIGKILL at a named place.
+  /// A crash is real here: another process runs the callback and is killed with SIGKILL at a named
+  /// place.
   @Suite struct `Killed` {
     private static let rounds = 0..<count(ordinary: 1, full: 50)
 

@@ -4,7 +4,8 @@ import Testing
 
 @testable import Install
 
-/// The rules of 3.1 to 3.3, told once more without a database: what five events come to in any order.
+/// The rules of 3.1 to 3.3, told once more without a database: what five events come to in any
+/// order.
 private struct RuleTable {
   enum Event: CaseIterable {
     /// Authorized at 0, 300.

@@ -94,7 +94,8 @@ import Testing
       #expect(deployment.login.requests.count == 2)
       let load = try await deployment.load(deployment.signed("load1", at: 10))
       #expect(load.failure == .connectionLost)
-      // The canary is due, and once it has found the token good the store counts as connected again.
+      // The canary is due, and once it has found the token good the store counts as connected
+      // again.
       #expect(
         try await deployment.number(
           Statement("SELECT count(*) AS n FROM installations WHERE next_canary_at <= now()")) == 1)

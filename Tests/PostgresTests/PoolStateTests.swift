@@ -4,7 +4,8 @@ import Testing
 
 @testable import Postgres
 
-/// A pool in a world of its own: virtual time, a server that can be down, callers who give connections back.
+/// A pool in a world of its own: virtual time, a server that can be down, callers who give
+/// connections back.
 private struct PoolWorld {
   /// What will happen, and when.
   enum Plan {
@@ -145,7 +146,8 @@ private struct PoolWorld {
     }
   }
 
-  /// The server goes away: idle connections break at once, lent ones are found broken by their holders.
+  /// The server goes away: idle connections break at once, lent ones are found broken by their
+  /// holders.
   mutating func serverDies() {
     serverIsUp = false
     for id in open.sorted() where lent[id] == nil {

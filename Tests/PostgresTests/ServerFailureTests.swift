@@ -5,7 +5,8 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// Each write has a number of its own; afterwards the table tells which claims about them were true.
+/// Each write has a number of its own; afterwards the table tells which claims about them were
+/// true.
 private final class Ledger: Sendable {
   private enum Claim {
     case committed, notCommitted, unknown
@@ -169,7 +170,8 @@ private final class Course: Sendable {
         let slowest = try await underLoad(database, ledger) {
           try await Task.sleep(for: .milliseconds(200))
           cluster.signalAll(.suspend)
-          // Long enough for every connection to be given up and for attempts to connect to time out.
+          // Long enough for every connection to be given up and for attempts to connect to time
+          // out.
           #expect(
             try await eventually {
               let start = ContinuousClock.now

@@ -66,7 +66,8 @@ import Testing
           let start = ContinuousClock.now
           #expect(try await directory(database).contains(second.socketDirectory))
           #expect(start.duration(to: .now) < .seconds(5))
-          // A second connection is made while the first is lent; it does not ask the silent host first.
+          // A second connection is made while the first is lent; it does not ask the silent host
+          // first.
           let again = ContinuousClock.now
           try await database.withTransaction { transaction in
             _ = try await transaction.query(Statement("SELECT 1"))

@@ -134,7 +134,8 @@ private struct TLSServer: Sendable {
       #expect(
         otherName.contains(
           "server certificate for \"one.example\" does not match host name \"localhost\""))
-      // The address that we give to libpq is not what the certificate must be for, and no way around the name.
+      // The address that we give to libpq is not what the certificate must be for, and no way
+      // around the name.
       let otherAddress = try await refusal(
         "host=two.example hostaddr=127.0.0.1 port=\(server.port) sslmode=verify-full \(own)")
       #expect(otherAddress.contains("does not match host name \"two.example\""))

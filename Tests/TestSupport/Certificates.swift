@@ -17,7 +17,8 @@ package struct Certificates: Sendable {
   /// Where `<name>.pem`, `<name>.key` and what else is in the folder are.
   package func path(_ file: String) -> String { "\(folder)/\(file)" }
 
-  /// Makes `<name>.pem` and `<name>.key`, or makes them anew; signed by themselves when there is no `signer`.
+  /// Makes `<name>.pem` and `<name>.key`, or makes them anew; signed by themselves when there is no
+  /// `signer`.
   package func issue(
     _ name: String, subject: String, alternativeName: String = "IP:127.0.0.1", signer: String?
   ) throws {

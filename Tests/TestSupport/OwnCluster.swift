@@ -3,7 +3,8 @@ import Linux
 package import Postgres
 package import PrivatePostgres
 
-/// Runs the body with a cluster that nobody else uses, for tests that hurt it; it ends with the body.
+/// Runs the body with a cluster that nobody else uses, for tests that hurt it; it ends with the
+/// body.
 package func withOwnCluster<T: Sendable>(
   _ settings: ClusterSettings = ClusterSettings(isThrowaway: true),
   _ body: (PrivateCluster) async throws -> T

@@ -105,7 +105,8 @@ package final class RawConnection: Sendable {
     }
   }
 
-  /// Waits until the peer has closed or reset (`POLLRDHUP`, which Glibc does not import), without reading.
+  /// Waits until the peer has closed or reset (`POLLRDHUP`, which Glibc does not import), without
+  /// reading.
   package func waitUntilClosed(_ time: Duration) {
     var entry = pollfd(fd: descriptor, events: 0x2000, revents: 0)
     unsafe poll(&entry, 1, Int32(time / .milliseconds(1)))
@@ -127,7 +128,8 @@ package final class RawConnection: Sendable {
     return String(decoding: bytes, as: UTF8.self)
   }
 
-  /// Ends the connection with a reset, which is what Linux does when a socket is connected to nothing.
+  /// Ends the connection with a reset, which is what Linux does when a socket is connected to
+  /// nothing.
   package func reset() {
     var nothing = sockaddr()
     nothing.sa_family = sa_family_t(AF_UNSPEC)

@@ -28,8 +28,8 @@ package enum RawHTTPError: Error, Equatable {
 extension RawConnection {
   /// Reads exactly one answer, by its framing; what follows it stays unread.
   ///
-  /// An answer to HEAD has no body. `rest` holds bytes that were read before and belong to this answer, and afterwards
-  /// those of the next.
+  /// An answer to HEAD has no body. `rest` holds bytes that were read before and belong to this
+  /// answer, and afterwards those of the next.
   package func response(
     toHEAD: Bool = false, rest: inout [UInt8]
   ) throws -> RawHTTPResponse {

@@ -38,13 +38,15 @@ package struct SeededGenerator: RandomNumberGenerator {
   package mutating func source() -> RandomSource {
     let start = next()
     return RandomSource { count in
-      // Each call begins anew but for its length: enough for values made of parts of different lengths.
+      // Each call begins anew but for its length: enough for values made of parts of different
+      // lengths.
       var generator = SeededGenerator(seed: start &+ UInt64(count))
       return generator.bytes(count)
     }
   }
 
-  /// The bytes with one to four random changes: replaced, removed, inserted, repeated, swapped, cut off.
+  /// The bytes with one to four random changes: replaced, removed, inserted, repeated, swapped, cut
+  /// off.
   package mutating func mutated(_ original: [UInt8]) -> [UInt8] {
     var bytes = original
     for _ in 0..<Int.random(in: 1...4, using: &self) { mutateOnce(&bytes) }

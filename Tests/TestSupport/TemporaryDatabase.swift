@@ -17,8 +17,8 @@ package struct TemporaryDatabase: Sendable {
 
 /// Runs the body with a database of its own, and drops that afterwards.
 ///
-/// It has the migrations; the first test with a list makes the template for the others. `adjust` changes the settings
-/// of the pool.
+/// It has the migrations; the first test with a list makes the template for the others. `adjust`
+/// changes the settings of the pool.
 package func withTemporaryDatabase<T: Sendable>(
   _ migrations: [Migration] = [], adjust: (inout DatabaseSettings) -> Void = { _ in },
   _ body: (TemporaryDatabase) async throws -> T

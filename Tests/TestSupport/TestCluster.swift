@@ -6,7 +6,8 @@ package import PrivatePostgres
 package import Reactor
 import Synchronization
 
-/// The PostgreSQL of this test process: made when it is first needed, ended and removed when the process ends.
+/// The PostgreSQL of this test process: made when it is first needed, ended and removed when the
+/// process ends.
 package actor TestCluster {
   package static let shared = TestCluster()
 
@@ -27,7 +28,8 @@ package actor TestCluster {
   /// Several processes never share one, so that none of them ends another's.
   package func cluster() async throws -> PrivateCluster {
     if let starting { return try await starting.value }
-    // A task, so that many tests that ask at once wait for one start, and none of them can cancel it.
+    // A task, so that many tests that ask at once wait for one start, and none of them can cancel
+    // it.
     let task = Task {
       let directory = try temporaryDirectory("cluster")
       let settings = ClusterSettings(
@@ -47,7 +49,8 @@ package actor TestCluster {
 
 /// A directory of this process under `/tmp/latchkey-tests`, removed when the process ends.
 ///
-/// The names carry the process's number, so that what a killed process left behind is found and removed by the next.
+/// The names carry the process's number, so that what a killed process left behind is found and
+/// removed by the next.
 package func temporaryDirectory(_ purpose: String) throws -> String {
   ProcessLeftovers.removeOld()
   let number = ProcessLeftovers.counter.wrappingAdd(1, ordering: .relaxed).oldValue
@@ -90,7 +93,8 @@ enum ProcessLeftovers {
     for path in directories.withLock({ $0 }) { remove(path) }
   }
 
-  /// Ends a server that works in the directory, at once and without recovery, and removes the directory.
+  /// Ends a server that works in the directory, at once and without recovery, and removes the
+  /// directory.
   private static func remove(_ path: String) {
     let data = "\(path)/postgres/data"
     for _ in 0..<200 {

@@ -65,7 +65,8 @@ import Testing
         for _ in 0..<(count / 1000) where !connection.send(block) { break }
         connection.send("\r\n")
         let (answers, _) = connection.responses()
-        // The answer may be lost to a reset when the client goes on sending for long; then nothing is answered at all.
+        // The answer may be lost to a reset when the client goes on sending for long; then nothing
+        // is answered at all.
         #expect(answers.isEmpty || answers.map(\.status) == [431])
         let next = try RawConnection(port: running.publicPort).exchange(
           "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -46,7 +46,8 @@ import Testing
                 connection.send(bytes)
                 connection.endSending()
                 let (answers, failure) = connection.responses()
-                // Whole answers or a reset; never half an answer, never none of the listener's statuses.
+                // Whole answers or a reset; never half an answer, never none of the listener's
+                // statuses.
                 let isCut = if case RawHTTPError.cut? = failure { true } else { false }
                 #expect(!isCut, "seed \(seed), worker \(worker), request \(index)")
                 #expect(answers.allSatisfy { (100..<600).contains($0.status) && $0.status != 500 })

@@ -2,7 +2,8 @@ import NIOHTTP1
 
 /// Answers to reads, kept until something in the store changes.
 ///
-/// Load tests ask for the same few pages again and again; rendering them once keeps this side light.
+/// Load tests ask for the same few pages again and again; rendering them once keeps this side
+/// light.
 struct AnswerCache: Sendable {
   private static let limit = 256
   private var answers: [String: APIAnswer] = [:]

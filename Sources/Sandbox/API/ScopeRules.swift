@@ -4,8 +4,8 @@ import NIOHTTP1
 
 /// Whether a token's scopes open an endpoint, by the platform's own table.
 ///
-/// The product's gateway reads the same table, so that the two cannot drift apart; unlike the gateway,
-/// which leaves them to the platform, the sandbox enforces the inferred rows too.
+/// The product's gateway reads the same table, so that the two cannot drift apart; unlike the
+/// gateway, which leaves them to the platform, the sandbox enforces the inferred rows too.
 enum ScopeRules {
   /// Refuses when none of the scopes that would do is granted; the path begins with the version.
   static func check(

@@ -4,7 +4,8 @@ import NIOHTTP1
 
 /// `POST /graphql` of one store: a small part of the Admin API.
 ///
-/// `store { id name hash products(first:, after:) { edges { cursor node { … } } pageInfo { … } } }`.
+/// `store { id name hash products(first:, after:) { edges { cursor node { … } } pageInfo { … } }
+/// }`.
 struct StoreGraphQL {
   let store: Store
   let request: SandboxRequest

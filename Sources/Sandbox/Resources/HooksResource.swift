@@ -133,7 +133,8 @@ enum HooksResource {
     call.version == .v2 ? .bare(hook) : .data(hook)
   }
 
-  /// HTTPS on port 443 only; loopback is let through in any form, or nothing could be tried locally.
+  /// HTTPS on port 443 only; loopback is let through in any form, or nothing could be tried
+  /// locally.
   private static func checkDestination(_ text: String) throws(APIFailure) {
     for loopback in [
       "http://127.0.0.1", "http://localhost", "https://127.0.0.1", "https://localhost",

@@ -1,6 +1,7 @@
 import Base
 
-/// Variants of one product and of all: `/v3/catalog/products/{id}/variants`, `/v3/catalog/variants`.
+/// Variants of one product and of all: `/v3/catalog/products/{id}/variants`,
+/// `/v3/catalog/variants`.
 enum VariantsResource {
   /// Variants that one batch call may hold.
   static let batchLimit = 50

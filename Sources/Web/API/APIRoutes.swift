@@ -12,7 +12,8 @@ package struct APIRoutes: Sendable {
 
   /// The route of a call, and its arguments.
   ///
-  /// The path is raw, for example `/v1/stores/abc`; nothing in it is decoded, because no route needs it.
+  /// The path is raw, for example `/v1/stores/abc`; nothing in it is decoded, because no route
+  /// needs it.
   ///
   /// Throws 404 for an unknown path, and 405 for a known one with another method.
   package func find(
@@ -33,8 +34,9 @@ package struct APIRoutes: Sendable {
 
   /// Calls a route that ``find(_:_:)`` found.
   ///
-  /// The query is as it arrived, without `?`; the body is whole and within the route's limit. Throws 403 when the
-  /// caller's grant lacks the ability, 400 for a query that is not well formed, and what the handler throws.
+  /// The query is as it arrived, without `?`; the body is whole and within the route's limit.
+  /// Throws 403 when the caller's grant lacks the ability, 400 for a query that is not well formed,
+  /// and what the handler throws.
   package func call(
     _ route: APIRoute, arguments: [String], caller: APICaller, rawQuery: String, body: [UInt8],
     requestID: RequestID

@@ -7,7 +7,8 @@ package import Storage
 package struct BroughtToken: Sendable {
   package let installation: InstallationID
   package let token: Secret<String>
-  /// What the operator says was granted; `nil`: taken to be what the app requires, as BigCommerce does not tell.
+  /// What the operator says was granted; `nil`: taken to be what the app requires, as BigCommerce
+  /// does not tell.
   package let scopes: Scopes?
 }
 

@@ -18,7 +18,8 @@ extension StoresAPI {
     return APIAnswer(try await document(of: brought.installation), status: 201)
   }
 
-  /// One JSON object a line; lines are tried one after the other, so that a fleet's import paces itself.
+  /// One JSON object a line; lines are tried one after the other, so that a fleet's import paces
+  /// itself.
   func importMany(_ request: APIRequest) async throws(Problem) -> APIAnswer {
     let isDryRun = try request.query.flag("dry_run")
     let lines = request.body.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
@@ -56,7 +57,8 @@ extension StoresAPI {
 }
 
 extension APIRequest {
-  /// Reads `{"store_hash", "access_token", "app"?, "scopes"?}`, and checks it against the caller's grant.
+  /// Reads `{"store_hash", "access_token", "app"?, "scopes"?}`, and checks it against the caller's
+  /// grant.
   fileprivate func brought(_ bytes: [UInt8], app: String?) throws(Problem) -> BroughtToken {
     let body = try APIBody(bytes, known: ["store_hash", "access_token", "app", "scopes"])
     guard let hash = StoreHash(try body.text("store_hash")) else {

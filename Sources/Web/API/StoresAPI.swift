@@ -5,7 +5,8 @@ import Postgres
 package import Storage
 package import Upstream
 
-/// `/v1/stores`: the fleet of installations is listed, imported, verified, suspended, resumed and deleted.
+/// `/v1/stores`: the fleet of installations is listed, imported, verified, suspended, resumed and
+/// deleted.
 package struct StoresAPI: Sendable {
   let listing: StoreListing
   let activity: @Sendable (InstallationID) -> StoreActivity.Seen
@@ -14,8 +15,8 @@ package struct StoresAPI: Sendable {
   let importer: StoreImporter
   let changed: @Sendable () async -> Void
 
-  /// `activity` says what this replica has seen of a store's API; `changed` is called after an installation changed,
-  /// so that it counts here at once.
+  /// `activity` says what this replica has seen of a store's API; `changed` is called after an
+  /// installation changed, so that it counts here at once.
   package init(
     listing: StoreListing, activity: @escaping @Sendable (InstallationID) -> StoreActivity.Seen,
     states: InstallationStates, tokens: any TokenProving,

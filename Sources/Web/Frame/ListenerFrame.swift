@@ -18,7 +18,8 @@ protocol Routes: Sendable {
   func respond(to request: WebRequest) async -> Response
 }
 
-/// What happens to every request of a listener, whatever its route: an ID, the common fields, a line in the log.
+/// What happens to every request of a listener, whatever its route: an ID, the common fields, a
+/// line in the log.
 struct ListenerFrame<Listener: Routes>: HTTPResponder {
   typealias Context = ListenerContext
 

@@ -47,7 +47,8 @@ package enum RequestBodyError: Error, Equatable {
 
 /// A request body as it streams in; may be iterated once.
 ///
-/// Asking for the first part answers `Expect: 100-continue`. It ends without an error only when the body is complete.
+/// Asking for the first part answers `Expect: 100-continue`. It ends without an error only when the
+/// body is complete.
 package struct RequestBodyStream: AsyncSequence, Sendable {
   package typealias Element = ByteBuffer
 

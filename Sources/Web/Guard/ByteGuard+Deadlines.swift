@@ -1,6 +1,7 @@
 import NIOCore
 
-// One timer per connection, set early enough and moved lazily: a request that comes and goes quickly touches no timer.
+// One timer per connection, set early enough and moved lazily: a request that comes and goes
+// quickly touches no timer.
 extension ByteGuard {
   private enum Due {
     case cut(ListenerCounters.Cut)

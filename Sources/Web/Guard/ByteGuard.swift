@@ -2,10 +2,12 @@ import Base
 import NIOCore
 import NIOTLS
 
-/// The first handler of a connection: lets one well-formed request at a time through to the decoder.
+/// The first handler of a connection: lets one well-formed request at a time through to the
+/// decoder.
 ///
-/// It sees bytes, so it knows what was sent, when, and what is still to be read by the client. Further requests of the
-/// connection wait here until the answer is complete: order, limits and the drain need no other bookkeeping.
+/// It sees bytes, so it knows what was sent, when, and what is still to be read by the client.
+/// Further requests of the connection wait here until the answer is complete: order, limits and the
+/// drain need no other bookkeeping.
 final class ByteGuard: ChannelDuplexHandler, RemovableChannelHandler {
   typealias InboundIn = ByteBuffer
   typealias InboundOut = ByteBuffer

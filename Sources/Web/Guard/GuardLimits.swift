@@ -2,14 +2,16 @@ package import Base
 
 /// What a client may cost a listener, in bytes and in time.
 ///
-/// A client that is slower than a rate allows is cut; one that we slow down (because nobody reads its body yet) is not.
+/// A client that is slower than a rate allows is cut; one that we slow down (because nobody reads
+/// its body yet) is not.
 package struct GuardLimits: Sendable {
   /// Request line and fields together, with their line ends.
   package var head = ByteCount.kibibytes(16)
   package var fields = 100
   /// The largest request body; `nil` leaves it to the handler.
   package var body: ByteCount?
-  /// From the first byte of a head to its last; on TLS also from accept to the end of the handshake.
+  /// From the first byte of a head to its last; on TLS also from accept to the end of the
+  /// handshake.
   package var headTime = Duration.seconds(10)
   /// What a body may take before ``bodyRate`` counts.
   package var bodyGrace = Duration.seconds(10)
@@ -27,9 +29,11 @@ package struct GuardLimits: Sendable {
   package var writeCheck = Duration.seconds(1)
   /// How long a connection may wait for its next request.
   package var idle = Duration.seconds(60)
-  /// How long a closing connection waits for the client to close its side, so that it reads the last answer.
+  /// How long a closing connection waits for the client to close its side, so that it reads the
+  /// last answer.
   package var linger = Duration.seconds(2)
-  /// From the end of the client's sending to the cancellation of its request: clients that half-close and wait get what is quick.
+  /// From the end of the client's sending to the cancellation of its request: clients that
+  /// half-close and wait get what is quick.
   package var disconnectGrace = Duration.milliseconds(500)
   /// Open connections of a listener; one more gets 503 and is closed.
   package var connections = 16_000
@@ -49,7 +53,8 @@ package struct GuardLimits: Sendable {
     return limits
   }
 
-  /// Limits of a listener for services that keep their connections; the gateway bounds bodies itself.
+  /// Limits of a listener for services that keep their connections; the gateway bounds bodies
+  /// itself.
   package static var internalListener: GuardLimits {
     var limits = GuardLimits()
     limits.requestsPerConnection = .max

@@ -1,9 +1,10 @@
 import Base
 
-/// Finds the end of a request head as its bytes arrive, and refuses at the first byte that no head holds.
+/// Finds the end of a request head as its bytes arrive, and refuses at the first byte that no head
+/// holds.
 ///
-/// Looks at each byte once. Lines end in CR LF only; neither stands alone. One empty line before the request
-/// line is passed over, as RFC 9112 2.2 asks.
+/// Looks at each byte once. Lines end in CR LF only; neither stands alone. One empty line before
+/// the request line is passed over, as RFC 9112 2.2 asks.
 struct HeadScanner {
   enum Verdict: Equatable {
     /// The head is not complete yet.
@@ -22,7 +23,8 @@ struct HeadScanner {
   /// Whether a byte of the head has come.
   var hasBegun: Bool { scanned > 0 }
 
-  /// Goes on with `bytes`, which hold the head from its first byte, more of it than at the last call.
+  /// Goes on with `bytes`, which hold the head from its first byte, more of it than at the last
+  /// call.
   mutating func scan(_ bytes: Span<UInt8>, limits: GuardLimits) -> Verdict {
     while scanned < bytes.count {
       let byte = bytes[scanned]

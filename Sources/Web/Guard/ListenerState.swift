@@ -3,7 +3,8 @@ import Synchronization
 
 /// Whether the process is on its way out; shared by both listeners.
 ///
-/// First readiness says so for a while and answers end their connections; then the listeners stop accepting.
+/// First readiness says so for a while and answers end their connections; then the listeners stop
+/// accepting.
 package final class Draining: Sendable {
   private let flag = Atomic<Bool>(false)
 

@@ -3,10 +3,12 @@ import NIOCore
 import NIOHTTP1
 import NIOHTTPTypes
 
-/// Stands in the place of `HTTP1ToHTTPServerCodec`: translates between NIO's HTTP/1 parts and the shared types.
+/// Stands in the place of `HTTP1ToHTTPServerCodec`: translates between NIO's HTTP/1 parts and the
+/// shared types.
 ///
-/// Unlike the codec it leaves the request target as it was sent. It also sees to what only this place can: whether the
-/// connection may stay, answers to HEAD and to HTTP/1.0, and answers whose body is not as long as announced.
+/// Unlike the codec it leaves the request target as it was sent. It also sees to what only this
+/// place can: whether the connection may stay, answers to HEAD and to HTTP/1.0, and answers whose
+/// body is not as long as announced.
 final class PartGuard: ChannelDuplexHandler, RemovableChannelHandler {
   typealias InboundIn = HTTPServerRequestPart
   typealias InboundOut = HTTPRequestPart
@@ -137,7 +139,8 @@ final class PartGuard: ChannelDuplexHandler, RemovableChannelHandler {
       return
     }
     if isBodyless {
-      // The encoder would end an answer without a length with a last chunk, which a client would take for the next answer.
+      // The encoder would end an answer without a length with a last chunk, which a client would
+      // take for the next answer.
       promise?.succeed()
     } else {
       context.write(wrapOutboundOut(.end(nil)), promise: promise)

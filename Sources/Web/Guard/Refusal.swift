@@ -2,9 +2,11 @@ import Base
 
 /// Why the guard turned a request or a connection away.
 package enum Refusal: String, Error, CaseIterable, Sendable {
-  /// The bytes are not a request line and fields as RFC 9112 writes them, or a way of writing that parsers read differently.
+  /// The bytes are not a request line and fields as RFC 9112 writes them, or a way of writing that
+  /// parsers read differently.
   case malformed
-  /// The request target is not in origin form, or holds a `#` or a byte that is not printable ASCII.
+  /// The request target is not in origin form, or holds a `#` or a byte that is not printable
+  /// ASCII.
   case badTarget
   /// There is not exactly one `Host`, or it is malformed.
   case badHost

@@ -123,7 +123,8 @@ extension RequestHead {
     case 10 where name.isField("connection"):
       if value.hasListItem("close") { keepsAlive = false }
     case 7 where name.isField("upgrade"):
-      // Never taken up; the decoder behind stops reading after such a request, so the connection ends.
+      // Never taken up; the decoder behind stops reading after such a request, so the connection
+      // ends.
       keepsAlive = false
     default: break
     }

@@ -21,7 +21,8 @@ package struct TrustedProxies: Sendable {
   /// No proxy at all: the peer is the client.
   package static let none = TrustedProxies()
 
-  /// The client's address: the last one in `X-Forwarded-For` that no trusted proxy has, if the peer is one; else the peer's.
+  /// The client's address: the last one in `X-Forwarded-For` that no trusted proxy has, if the peer
+  /// is one; else the peer's.
   package func clientAddress(peer: String, headers: HTTPFields) -> String {
     guard !ranges.isEmpty, isTrusted(peer) else { return peer }
     let chain = headers[values: .forwardedFor].joined(separator: ",")

@@ -4,7 +4,8 @@ import Hummingbird
 import Install
 import Mustache
 
-/// Turns a page's facts into the page, with the brand and the policy that lets the control panel frame it.
+/// Turns a page's facts into the page, with the brand and the policy that lets the control panel
+/// frame it.
 struct MerchantPages: Sendable {
   private let brand: Brand
   private let template: MustacheTemplate
@@ -18,7 +19,8 @@ struct MerchantPages: Sendable {
     self.brand = brand
     let style = PageStyle(color: brand.color)
     MustacheContentTypes.register(PageEscaping(), named: "LATCHKEY-HTML")
-    // The stylesheet is our own and must not be escaped, so it is part of the template and not a value.
+    // The stylesheet is our own and must not be escaped, so it is part of the template and not a
+    // value.
     template = try MustacheTemplate(
       string: PageTemplate.html.replacing("%STYLE%", with: style.css, maxReplacements: 1))
     let images = brand.logoOrigin.map { "; img-src \($0)" } ?? ""
@@ -93,7 +95,8 @@ private struct PageView {
 
 /// Escapes scalar by scalar.
 ///
-/// Mustache's own escaping (2.1.1) goes by characters, so a quotation mark with an accent on it stays as it is.
+/// Mustache's own escaping (2.1.1) goes by characters, so a quotation mark with an accent on it
+/// stays as it is.
 private struct PageEscaping: MustacheContentType {
   func escapeText(_ text: String) -> String {
     var escaped = ""

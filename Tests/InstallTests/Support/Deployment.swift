@@ -62,8 +62,8 @@ struct Deployment: Sendable {
 
   /// Runs the body with a deployment on a database of its own.
   ///
-  /// A body needs a `try` of its own: Swift 6.3 takes a closure whose only ones stand in `#expect` for one that
-  /// cannot throw.
+  /// A body needs a `try` of its own: Swift 6.3 takes a closure whose only ones stand in `#expect`
+  /// for one that cannot throw.
   static func with(
     _ options: Options = Options(), _ body: @Sendable (Deployment) async throws -> Void
   ) async throws {
