@@ -17,7 +17,7 @@ private struct TLSServer: Sendable {
     let port = try freePort()
     let rules = certificates.path("hba-\(port).conf")
     let kind = certificate == nil ? "host" : "hostssl"
-    try TextFile.replace(
+    try SmallFile.replace(
       rules, with: "local all all trust\n\(kind) all all 127.0.0.1/32 trust\n",
       owner: ServerUser.forThisProcess().account)
     var further = ["listen_addresses": "127.0.0.1", "port": "\(port)", "hba_file": rules]
