@@ -50,4 +50,13 @@ static inline int clinux_terminal_columns(int descriptor) {
   return ioctl(descriptor, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
+/// How many processors this process may run on; 0 when the kernel does not say. `cpu_set_t` is for GNU programs only.
+static inline int clinux_usable_processors(void) {
+  unsigned long mask[128] = {0};
+  long bytes = syscall(SYS_sched_getaffinity, 0, sizeof(mask), mask);
+  int count = 0;
+  for (long word = 0; word < bytes / (long)sizeof(mask[0]); word++) count += __builtin_popcountl(mask[word]);
+  return count;
+}
+
 #endif

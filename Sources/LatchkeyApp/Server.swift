@@ -68,7 +68,10 @@ package enum Server {
 
 /// What the machine offers.
 enum System {
-  static var coreCount: Int { max(1, NIOCore.System.coreCount) }
+  /// One event loop per processor that the container's quota and the process's affinity leave us.
+  static var coreCount: Int {
+    max(1, min(NIOCore.System.coreCount, Processors.usable ?? .max))
+  }
 }
 
 extension PlatformSettings {
