@@ -12,14 +12,13 @@ def test_calls_in_flight_end_and_the_process_exits_with_0():
     with deployment(settings={"LATCHKEY_DRAIN_DELAY": "1s"}) as running:
         running.install(STORE)
         key = running.service_key(stores=[STORE])
-        running.control("DELETE", "/requests")
         running.fault("delay", store=STORE, path="/v3/catalog/products", times=3, delay_ms=4000)
         answers = []
         threads = [threading.Thread(target=lambda: answers.append(
             running.call(key, "GET", f"/stores/{STORE}/v3/catalog/products"))) for _ in range(3)]
         for thread in threads:
             thread.start()
-        wait_until(lambda: len(running.arrived(host="api")) >= 3, "the calls are under way")
+        wait_until(lambda: all_taken(running), "the calls are under way")
         start = time.monotonic()
         running.service.send_signal(signal.SIGTERM)
         wait_until(lambda: request(running.internal, "GET", "/readyz").status == 503, "not ready while draining", 2)
@@ -28,3 +27,36 @@ def test_calls_in_flight_end_and_the_process_exits_with_0():
         assert [a.status for a in answers] == [200, 200, 200]
         assert ends(running.service, 35) == 0
         assert time.monotonic() - start < 35
+
+
+def test_a_call_that_will_not_end_does_not_hold_the_exit():
+    with deployment(settings={"LATCHKEY_DRAIN_DELAY": "0s"}) as running:
+        running.install(STORE)
+        key = running.service_key(stores=[STORE])
+        running.fault("delay", store=STORE, path="/v3/catalog/products", times=2, delay_ms=100_000)
+        answers = []
+        threads = [threading.Thread(target=lambda: answers.append(outcome(running, key))) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: all_taken(running), "the calls are under way")
+        start = time.monotonic()
+        running.service.send_signal(signal.SIGTERM)
+        assert ends(running.service, 40) == 0
+        assert 20 < time.monotonic() - start < 35, "the calls got their chance, and no more"
+        for thread in threads:
+            thread.join()
+        assert all(answer in (None, 503) for answer in answers), answers
+
+
+def all_taken(running):
+    """Whether every ordered fault has met its request, whose answer is still to come."""
+    return all(fault["remaining"] == 0 for fault in running.control("GET", "/faults"))
+
+
+def outcome(running, key):
+    """The status of a call, or None when its connection was cut."""
+    try:
+        return running.call(key, "GET", f"/stores/{STORE}/v3/catalog/products",
+                            headers={"Latchkey-Timeout": "120"}, timeout=60).status
+    except OSError:
+        return None
