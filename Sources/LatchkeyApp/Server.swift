@@ -3,6 +3,7 @@ import BigCommerce
 import Curl
 import Gateway
 import Install
+import Linux
 package import Logging
 import NIOCore
 import NIOPosix
@@ -60,7 +61,7 @@ package enum Server {
       tasks.addTask {
         do {
           try await group.run()
-        } catch where draining.isDraining && error is CancellationError {
+        } catch  where draining.isDraining && error is CancellationError {
           logger.warning("what was still under way was ended: it took too long")
         }
       }
