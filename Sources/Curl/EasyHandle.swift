@@ -21,6 +21,8 @@ import NIOCore
   private var origin: Origin?
   private var mode: Mode?
   private var customMethod: String?
+  /// Whether libcurl's limit for connecting covers TLS now.
+  private var hasHandshakeLimit = false
 
   init(settings: CurlSettings, engine: Engine) throws(CurlError) {
     guard let raw = unsafe curl_easy_init() else {
@@ -42,10 +44,21 @@ import NIOCore
       for option in HandleOptions.forOrigin(request.origin) { try set(option) }
       origin = request.origin
     }
+    if hasHandshakeLimit {
+      try set(HandleOptions.connectLimit(engine.settings))
+      hasHandshakeLimit = false
+    }
     try set(.text(CURLOPT_REQUEST_TARGET, request.target))
     try setMethod(request)
     let list = unsafe headers.layOut(request.headers)
     try CurlError.check(unsafe curl_shim_set_headers(raw, list))
+  }
+
+  /// The TCP connection stands; from within a callback.
+  func noteConnected() throws(CurlError) {
+    transfer?.noteConnected()
+    try set(HandleOptions.handshakeLimit(engine.settings))
+    hasHandshakeLimit = true
   }
 
   /// Lets libcurl go on with whatever the transfer does not hold back.
@@ -54,6 +67,15 @@ import NIOCore
     if transfer.isDownloadPaused { mask |= CURLPAUSE_RECV }
     if transfer.isUploadPaused { mask |= CURLPAUSE_SEND }
     try CurlError.check(unsafe curl_easy_pause(raw, mask))
+  }
+
+  /// Makes libcurl look at the transfer in its next turn.
+  ///
+  /// When libcurl 7.88 gives up an address, it opens the next one's socket only when it is called again, and sets no
+  /// timer for that. Changing what is paused is the one way to have it called for this transfer alone.
+  func nudge(_ transfer: Transfer) throws(CurlError) {
+    try CurlError.check(unsafe curl_easy_pause(raw, CURLPAUSE_RECV | CURLPAUSE_SEND))
+    try unpause(transfer)
   }
 
   private func set(_ option: HandleOption) throws(CurlError) {

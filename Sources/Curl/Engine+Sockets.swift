@@ -42,23 +42,34 @@ extension Engine {
     var socket = sockets[fd] ?? Socket()
     socket.wanted = Self.readiness(what)
     if let user = easy?.transfer?.id { socket.user = user }
-    if socket.wanted.isEmpty && !socket.isConnection {
-      // A descriptor of libcurl's own: it may be closed as soon as this returns.
+    if socket.wanted.isEmpty && (!socket.isConnection || socket.opener != nil) {
+      // A descriptor of libcurl's own: it may be closed as soon as this returns. One that was never connected is
+      // closed already, and libcurl 7.88 does not use our callback for that.
       socket.registration?.cancel()
       sockets[fd] = nil
+      if let opener = socket.opener { noteFailedAddress(of: opener) }
       return
     }
     // Only a connection that stands has something to be read: the first words of TLS.
     if socket.wanted.contains(.readable), let opener = socket.opener {
       socket.opener = nil
-      opener.transfer?.noteConnected()
-      noteDeadline(of: opener)
+      note(connected: opener)
     }
     // An idle connection stays watched for reading: the next request finds it so, without a
     // system call, and when its peer closes it we hear of it. One that is held back does not.
     let isHeldBack = easy?.transfer?.isDownloadPaused ?? false
     watch(fd, &socket, socket.wanted.isEmpty && !isHeldBack ? .readable : socket.wanted)
     sockets[fd] = socket
+  }
+
+  private func note(connected opener: EasyHandle) {
+    do throws(CurlError) {
+      try opener.noteConnected()
+    } catch {
+      // It is a number that libcurl has taken before. If it refused it now, TLS would have less time.
+      assertionFailure("libcurl does not take a limit: \(error)")
+    }
+    noteDeadline(of: opener)
   }
 
   private func watch(_ fd: Int32, _ socket: inout Socket, _ interest: Readiness) {

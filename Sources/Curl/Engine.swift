@@ -24,6 +24,8 @@ final class Engine {
   private var scanDue: NIODeadline?
   /// Transfers whose request was refused while it was being sent; seen to after libcurl's call.
   private var refused: [TransferID] = []
+  /// Transfers one of whose addresses could not be connected to; seen to after libcurl's call.
+  private var betweenAddresses: [TransferID] = []
   private var alarm: (due: NIODeadline, task: Scheduled<Void>)?
 
   /// Whether a call is under way, so that libcurl may not be called again.
@@ -133,6 +135,7 @@ extension Engine {
   private func runDueTimers() {
     for _ in 0..<8 {
       settleRefused()
+      goOnToNextAddresses()
       guard let due = curlDue, due <= .now() else { return }
       curlDue = nil
       multi.actOnTimer()
@@ -198,6 +201,26 @@ extension Engine {
         transfer.finish(CURLE_OK)
       } else if transfer.resumeUpload() {
         unpause(easy, transfer)
+      }
+    }
+  }
+}
+
+// MARK: Several addresses
+
+extension Engine {
+  /// libcurl has given up one address of the transfer; from within a callback.
+  func noteFailedAddress(of easy: EasyHandle) {
+    if let id = easy.transfer?.id { betweenAddresses.append(id) }
+  }
+
+  private func goOnToNextAddresses() {
+    while let id = betweenAddresses.popLast() {
+      guard let easy = transfers[id], let transfer = easy.transfer else { continue }
+      do throws(CurlError) {
+        try easy.nudge(transfer)
+      } catch {
+        abort(easy, .connectFailed)
       }
     }
   }

@@ -57,6 +57,20 @@ enum HandleOptions {
     ]
   }
 
+  /// How long libcurl itself tries to connect, until the TCP connection stands.
+  ///
+  /// Its servers' addresses are tried in turn, and each gets half of what is left of this. So it must be our own
+  /// limit and no more, or an address that swallows everything would take all of that.
+  static func connectLimit(_ settings: CurlSettings) -> HandleOption {
+    .long(CURLOPT_CONNECTTIMEOUT_MS, settings.connectTimeout.wholeMilliseconds)
+  }
+
+  /// The same once the connection stands: libcurl counts TLS in.
+  static func handshakeLimit(_ settings: CurlSettings) -> HandleOption {
+    let both = settings.connectTimeout + settings.tlsTimeout
+    return .long(CURLOPT_CONNECTTIMEOUT_MS, both.wholeMilliseconds)
+  }
+
   /// Nothing but the origin is ever talked to.
   private static var confinement: [HandleOption] {
     [
@@ -109,13 +123,12 @@ enum HandleOptions {
   }
 
   private static func connection(_ settings: CurlSettings) -> [HandleOption] {
-    let connect = settings.connectTimeout + settings.tlsTimeout
-    return [
+    [
       .long(CURLOPT_NOSIGNAL, 1),
       // Removing a transfer does not wait for the thread that looks its server's name up.
       .long(CURLOPT_QUICK_EXIT, 1),
-      // Our own timers decide; libcurl divides this one among the addresses of a server.
-      .long(CURLOPT_CONNECTTIMEOUT_MS, connect.wholeMilliseconds),
+      connectLimit(settings),
+      // Our own timers decide.
       .long(CURLOPT_TIMEOUT_MS, 0),
       .long(CURLOPT_LOW_SPEED_LIMIT, 0),
       .long(CURLOPT_LOW_SPEED_TIME, 0),

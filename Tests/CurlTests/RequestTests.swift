@@ -102,7 +102,7 @@ import Testing
       .long(CURLOPT_HTTP09_ALLOWED, 0), .text(CURLOPT_ACCEPT_ENCODING, nil),
       .long(CURLOPT_NOSIGNAL, 1), .long(CURLOPT_LOW_SPEED_LIMIT, 0),
       .long(CURLOPT_LOW_SPEED_TIME, 0), .long(CURLOPT_UNRESTRICTED_AUTH, 0),
-      .long(CURLOPT_MAXAGE_CONN, 55), .long(CURLOPT_CONNECTTIMEOUT_MS, 8000),
+      .long(CURLOPT_MAXAGE_CONN, 55), .long(CURLOPT_CONNECTTIMEOUT_MS, 3000),
     ]
     for option in demanded { #expect(options.contains(option), "\(option)") }
   }

@@ -95,6 +95,8 @@ class Deployment:
     client_secret: str = field(default_factory=lambda: "canary-secret-" + secrets.token_hex(24))
     stores: int = 1
     settings: dict = field(default_factory=dict)
+    # What the service is started with, before its own command.
+    launcher: list = field(default_factory=list)
     sandbox: subprocess.Popen = None
     service: subprocess.Popen = None
     operator_key: str = None
@@ -139,7 +141,7 @@ class Deployment:
 
     def start(self, wait=True, **extra):
         self.service = subprocess.Popen(
-            [BUILD / "latchkey", "serve"], env=self.environment | extra,
+            [*self.launcher, BUILD / "latchkey", "serve"], env=self.environment | extra,
             stdout=open(self.log, "ab"), stderr=subprocess.STDOUT)
         if wait:
             self.await_ready()
@@ -296,12 +298,12 @@ def stop_private_postgres(data):
             wait_until(lambda: not Path(f"/proc/{pid}").exists(), "PostgreSQL is gone")
 
 
-def self_signed(folder):
-    """A certificate for 127.0.0.1 and localhost: the paths of certificate and key."""
+def self_signed(folder, names="DNS:localhost,IP:127.0.0.1"):
+    """A certificate for 127.0.0.1 and localhost, or other names: the paths of certificate and key."""
     certificate, key = folder / "tls.pem", folder / "tls.key"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+         "-subj", "/CN=localhost", "-addext", f"subjectAltName={names}",
          "-keyout", key, "-out", certificate], check=True, capture_output=True)
     return certificate, key
 
