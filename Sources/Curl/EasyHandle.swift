@@ -73,9 +73,16 @@ import NIOCore
   ///
   /// When libcurl 7.88 gives up an address, it opens the next one's socket only when it is called again, and sets no
   /// timer for that. Changing what is paused is the one way to have it called for this transfer alone.
-  func nudge(_ transfer: Transfer) throws(CurlError) {
-    try CurlError.check(unsafe curl_easy_pause(raw, CURLPAUSE_RECV | CURLPAUSE_SEND))
-    try unpause(transfer)
+  ///
+  /// - Returns: whether libcurl still has a connection for it; if not, nothing was changed.
+  func nudge(_ transfer: Transfer) -> Bool {
+    do throws(CurlError) {
+      try CurlError.check(unsafe curl_easy_pause(raw, CURLPAUSE_RECV | CURLPAUSE_SEND))
+      try unpause(transfer)
+      return true
+    } catch {
+      return false
+    }
   }
 
   private func set(_ option: HandleOption) throws(CurlError) {

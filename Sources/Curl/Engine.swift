@@ -216,12 +216,12 @@ extension Engine {
 
   private func goOnToNextAddresses() {
     while let id = betweenAddresses.popLast() {
-      guard let easy = transfers[id], let transfer = easy.transfer else { continue }
-      do throws(CurlError) {
-        try easy.nudge(transfer)
-      } catch {
-        abort(easy, .connectFailed)
+      // A request that began to leave has a connection, or had one: only libcurl's own result says what became of it.
+      guard let easy = transfers[id], let transfer = easy.transfer, transfer.attempts == 0 else {
+        continue
       }
+      // Refused when libcurl has ended the transfer: its result is there and is collected next.
+      _ = easy.nudge(transfer)
     }
   }
 }
