@@ -134,6 +134,16 @@ def call(port, method, path, key, body=None):
     return answer.status, answer.read()
 
 
+def wait_for_key(port, key, deadline=10):
+    """A key made beside a running server counts within 2 s."""
+    end = time.monotonic() + deadline
+    while time.monotonic() < end:
+        if call(port, "GET", "/v1/stores?limit=1", key)[0] == 200:
+            return
+        time.sleep(0.1)
+    sys.exit(f"the operator's key does not count after {deadline} s")
+
+
 def start_latchkey(folder, upstream, processes):
     binary = ROOT / ".build/release/latchkey"
     if not binary.exists():
@@ -159,6 +169,7 @@ def start_latchkey(folder, upstream, processes):
     if made.returncode != 0:
         sys.exit(f"no key could be made: {made.stderr}")
     operator = json.loads(made.stdout)["key"]
+    wait_for_key(internal, operator)
     status, answer = call(internal, "POST", "/v1/stores", operator, {"store_hash": STORE, "access_token": TOKEN})
     if status not in (200, 201):
         sys.exit(f"the store could not be imported: {status} {answer!r}")
