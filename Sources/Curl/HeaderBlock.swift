@@ -28,7 +28,7 @@ import HTTPTypes
   mutating func layOut(_ fields: HTTPFields) -> UnsafeMutablePointer<curl_slist> {
     // libcurl adds these unless told not to.
     var silenced = ["Expect:"]
-    if fields[.accept] == nil { silenced.append("Accept:") }
+    if !fields.contains(.accept) { silenced.append("Accept:") }
     reserve(fields, silenced)
     var lines = unsafe Lines(text: text, nodes: nodes)
     for line in silenced {

@@ -88,7 +88,7 @@ struct ResponseHead {
     }
     guard status >= 200 else { return }
     let value = line.extracting(line.trimming((colon + 1)..<line.count))
-    guard let name = HTTPField.Name(nameBytes.text) else { throw .broken }
+    guard let name = FieldNames.name(nameBytes) else { throw .broken }
     let field = unsafe value.withUnsafeBufferPointer { unsafe HTTPField(name: name, value: $0) }
     fields.append(field)
   }
@@ -106,7 +106,8 @@ struct ResponseHead {
   /// RFC 9112, 6.3, without what is legal there but cannot be told from a truncated answer or is
   /// read differently by different recipients.
   private func framing() throws(CurlError) -> Framing {
-    let coding = fields[.transferEncoding]
+    // All of them: two codings are no coding that we know.
+    let coding = fields.contains(.transferEncoding) ? fields[.transferEncoding] : nil
     let length = try contentLength()
     if coding != nil && (length != nil || isHTTP10) { throw .broken }
     if let coding, coding.lowercased() != "chunked" { throw .broken }
@@ -173,9 +174,5 @@ extension Span<UInt8> {
     while start < end, self[start] == 0x20 || self[start] == 0x09 { start += 1 }
     while end > start, self[end - 1] == 0x20 || self[end - 1] == 0x09 { end -= 1 }
     return start..<end
-  }
-
-  fileprivate var text: String {
-    unsafe withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
   }
 }

@@ -1,4 +1,5 @@
 import Base
+import Curl
 import HTTPTypes
 import Hummingbird
 import Logging
@@ -41,7 +42,7 @@ struct ListenerFrame<Listener: Routes>: HTTPResponder {
     security.apply(to: &response.headers)
     if inbound.method == .head {
       // The length stays that of the body which GET would have had.
-      let length = response.headers[.contentLength]
+      let length = response.headers.firstValue(of: .contentLength)
       response.body = ResponseBody()
       response.headers[.contentLength] = length
     }
@@ -56,11 +57,12 @@ struct ListenerFrame<Listener: Routes>: HTTPResponder {
   private func webRequest(_ request: Request, _ connection: Connection) -> WebRequest {
     let headers = request.head.headerFields
     let length: Int? =
-      headers.contains(.transferEncoding) ? nil : headers[.contentLength].flatMap { Int($0) } ?? 0
+      headers.contains(.transferEncoding)
+      ? nil : headers.firstValue(of: .contentLength).flatMap { Int($0) } ?? 0
     return WebRequest(
       method: request.method, target: RawTarget(request.head.path ?? "/"), headers: headers,
       contentLength: length, body: RequestBodyStream(body: request.body, connection: connection),
-      requestID: headers[.xRequestID].flatMap { RequestID($0) } ?? requestIDs.next(),
+      requestID: headers.firstValue(of: .xRequestID).flatMap { RequestID($0) } ?? requestIDs.next(),
       clientAddress: proxies.clientAddress(peer: connection.peer, headers: headers),
       loop: connection.loop)
   }

@@ -1,3 +1,4 @@
+import Curl
 import HTTPTypes
 import NIOCore
 import NIOHTTP1
@@ -48,7 +49,7 @@ final class PartGuard: ChannelDuplexHandler, RemovableChannelHandler {
     var authority: String?
     for (name, value) in head.headers {
       // The guard has checked every name, so none is dropped here.
-      guard let name = HTTPField.Name(name) else { continue }
+      guard let name = FieldNames.name(name.utf8.span) else { continue }
       if name.canonicalName == "host" {
         authority = value
       } else {
@@ -100,8 +101,8 @@ final class PartGuard: ChannelDuplexHandler, RemovableChannelHandler {
     let hasNoBody = guardian.head.isHEAD || status == 204 || status == 304
     isBodyless = hasNoBody
     missing = nil
-    if !hasNoBody, let length = response.headerFields[.contentLength] { missing = Int(length) }
-    keepsAlive = guardian.mayKeepAlive && response.headerFields[.connection] != "close"
+    if !hasNoBody, let length = response.headerFields.firstValue(of: .contentLength) { missing = Int(length) }
+    keepsAlive = guardian.mayKeepAlive && response.headerFields.firstValue(of: .connection) != "close"
     // HTTP/1.0 knows no chunks: the end of the connection ends the body.
     if missing == nil, guardian.head.isOldVersion { head.version = .http1_0 }
     if !keepsAlive { head.headers.add(name: "Connection", value: "close") }

@@ -1,0 +1,62 @@
+package import HTTPTypes
+
+/// Field names that occur in nearly every request or answer, ready made.
+///
+/// `HTTPField.Name` checks, folds and copies a name each time it is made; one that is known costs a comparison.
+package enum FieldNames {
+  private static let spellings: [String] = [
+    "Accept", "Accept-Encoding", "Accept-Language", "Access-Control-Allow-Origin", "Age", "Allow",
+    "Authorization", "Cache-Control", "Connection", "Content-Disposition", "Content-Encoding",
+    "Content-Language", "Content-Length", "Content-Security-Policy", "Content-Type", "Date",
+    "ETag", "Expires", "Host", "Keep-Alive", "Last-Modified", "Link", "Location", "Origin",
+    "Pragma", "Referer", "Retry-After", "Server", "Set-Cookie", "Strict-Transport-Security",
+    "Transfer-Encoding", "User-Agent", "Vary", "Via", "X-Auth-Client", "X-Auth-Token",
+    "X-BC-Store-Version", "X-Content-Type-Options", "X-Correlation-Id", "X-Forwarded-For",
+    "X-Frame-Options", "X-Rate-Limit-Requests-Left", "X-Rate-Limit-Requests-Quota",
+    "X-Rate-Limit-Time-Reset-Ms", "X-Rate-Limit-Time-Window-Ms", "X-Request-Id", "X-Retry-After",
+    "X-XSS-Protection", "traceparent", "tracestate", "Latchkey-Max-Wait", "Latchkey-Priority",
+    "Latchkey-Retry", "Latchkey-Timeout",
+  ]
+
+  /// By the hash of the bytes; at most a few names share a slot.
+  private static let slots: [[(bytes: [UInt8], name: HTTPField.Name)]] = {
+    var slots: [[(bytes: [UInt8], name: HTTPField.Name)]] = Array(repeating: [], count: 512)
+    for spelling in Set(spellings + spellings.map { $0.lowercased() }) {
+      guard let name = HTTPField.Name(spelling) else { continue }
+      let bytes = Array(spelling.utf8)
+      slots[slot(bytes.span)].append((bytes, name))
+    }
+    return slots
+  }()
+
+  /// The field name of these bytes in their spelling; `nil` when they are none.
+  package static func name(_ bytes: Span<UInt8>) -> HTTPField.Name? {
+    for known in slots[slot(bytes)] where isSame(known.bytes.span, bytes) { return known.name }
+    return HTTPField.Name(text(bytes))
+  }
+
+  private static func slot(_ bytes: Span<UInt8>) -> Int {
+    guard !bytes.isEmpty else { return 0 }
+    let (first, last) = (Int(bytes[0]), Int(bytes[bytes.count - 1]))
+    let middle = Int(bytes[bytes.count / 2])
+    return (bytes.count &* 31 &+ first &* 7 &+ middle &* 3 &+ last) & 511
+  }
+
+  private static func isSame(_ known: Span<UInt8>, _ bytes: Span<UInt8>) -> Bool {
+    guard known.count == bytes.count else { return false }
+    for index in known.indices where known[index] != bytes[index] { return false }
+    return true
+  }
+
+  private static func text(_ bytes: Span<UInt8>) -> String {
+    unsafe bytes.withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
+  }
+}
+
+extension HTTPFields {
+  /// The value of the first field of that name; the subscript joins all of them, at the price of several allocations.
+  package func firstValue(of name: HTTPField.Name) -> String? {
+    for field in self where field.name == name { return field.value }
+    return nil
+  }
+}
