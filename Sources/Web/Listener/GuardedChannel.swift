@@ -6,12 +6,7 @@ import NIOSSL
 
 /// Hummingbird's HTTP/1 channel behind the guard, and behind TLS if there is an identity.
 struct GuardedChannel: ServerChildChannel {
-  struct Value: ServerChildChannelValue {
-    let base: HTTP1Channel.Value
-    let connection: Connection
-
-    var channel: any Channel { base.channel }
-  }
+  typealias Value = AcceptedConnection
 
   private let base: HTTP1Channel
   private let state: ListenerState
@@ -49,6 +44,7 @@ struct GuardedChannel: ServerChildChannel {
     }.flatMap {
       base.setup(channel: channel, logger: logger)
     }.flatMapThrowing { value in
+      let accepted = AcceptedConnection(value, connection: connection, server: base)
       // All of this happens on the loop, before the first byte can arrive.
       let pipeline = channel.pipeline.syncOperations
       let guardian = try pipeline.handler(type: ByteGuard.self)
@@ -56,16 +52,15 @@ struct GuardedChannel: ServerChildChannel {
       let parts = PartGuard(guardian: guardian, secure: identity != nil)
       try pipeline.addHandler(parts, position: .before(codec.handler))
       pipeline.removeHandler(context: codec, promise: nil)
-      return Value(base: value, connection: connection)
+      return accepted
     }
   }
 
   func handle(value: Value, logger: Logger) async {
-    let base = base
     // Not a child task: the guard cancels it from the event loop when the client goes away.
     let task = Task {
       await Connection.$current.withValue(value.connection) {
-        await base.handle(value: value.base, logger: logger)
+        await value.serve(logger: logger)
       }
     }
     value.connection.serve(with: task)
