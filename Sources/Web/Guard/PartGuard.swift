@@ -101,8 +101,11 @@ final class PartGuard: ChannelDuplexHandler, RemovableChannelHandler {
     let hasNoBody = guardian.head.isHEAD || status == 204 || status == 304
     isBodyless = hasNoBody
     missing = nil
-    if !hasNoBody, let length = response.headerFields.firstValue(of: .contentLength) { missing = Int(length) }
-    keepsAlive = guardian.mayKeepAlive && response.headerFields.firstValue(of: .connection) != "close"
+    if !hasNoBody, let length = response.headerFields.firstValue(of: .contentLength) {
+      missing = Int(length)
+    }
+    keepsAlive =
+      guardian.mayKeepAlive && response.headerFields.firstValue(of: .connection) != "close"
     // HTTP/1.0 knows no chunks: the end of the connection ends the body.
     if missing == nil, guardian.head.isOldVersion { head.version = .http1_0 }
     if !keepsAlive { head.headers.add(name: "Connection", value: "close") }
