@@ -44,6 +44,7 @@ CREATE TABLE installations (
   sealed_token bytea,                            -- null when uninstalled
   token_key_id text,                             -- which key of the keyring sealed it
   scopes text[] NOT NULL,                        -- granted, as the token's answer named them
+  labels text[] NOT NULL DEFAULT '{}',           -- operators' words, sorted; gone when the store's data are deleted
   source text NOT NULL,                          -- 'oauth', or 'import' for a token given by an operator
   authorized_at timestamptz NOT NULL,            -- BigCommerce's clock: compared with a callback's iat
   installed_at timestamptz NOT NULL DEFAULT now(),   -- first install, by our clock
@@ -66,6 +67,9 @@ CREATE TABLE installations (
   CONSTRAINT installations_store_hash_form CHECK (store_hash ~ '^[a-z0-9]{1,32}$'),
   CONSTRAINT installations_state_known CHECK (state IN ('active', 'suspended', 'revoked', 'uninstalled')),
   CONSTRAINT installations_source_known CHECK (source IN ('oauth', 'import')),
+  CONSTRAINT installations_labels_form CHECK (
+    labels = '{}' OR cardinality(labels) <= 16
+    AND array_to_string(labels, ',', '') ~ '^[a-z0-9][a-z0-9-]{0,31}(,[a-z0-9][a-z0-9-]{0,31})*$'),
   CONSTRAINT installations_generation_positive CHECK (generation > 0),
   CONSTRAINT installations_token_while_installed CHECK (
     (state = 'uninstalled') = (sealed_token IS NULL) AND (sealed_token IS NULL) = (token_key_id IS NULL)),
@@ -73,7 +77,7 @@ CREATE TABLE installations (
 );
 -- Only what replicas cache takes a number: canaries come and go without holding the counter's lock.
 CREATE TRIGGER installations_take_change_number
-  BEFORE INSERT OR UPDATE OF app_id, store_hash, state, generation, sealed_token, token_key_id, scopes
+  BEFORE INSERT OR UPDATE OF app_id, store_hash, state, generation, sealed_token, token_key_id, scopes, labels
   ON installations FOR EACH ROW EXECUTE FUNCTION take_change_number();
 
 -- A canary is about one token of a store that may be called: another token, or no more calls, ends it.

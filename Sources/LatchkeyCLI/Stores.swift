@@ -5,9 +5,10 @@ import HTTPTypes
 /// `latchkey stores`: the stores that installed the app.
 struct Stores: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "List, look at, import, verify, suspend, resume and delete stores.",
+    abstract: "List, look at, label, import, verify, suspend, resume and delete stores.",
     subcommands: [
-      List.self, Show.self, Import.self, Verify.self, Suspend.self, Resume.self, Delete.self,
+      List.self, Show.self, Label.self, Import.self, Verify.self, Suspend.self, Resume.self,
+      Delete.self,
     ])
 }
 
@@ -23,6 +24,8 @@ extension Stores {
     var scope: String?
     @Option(name: .long, help: "Only those that did not grant this required scope.")
     var missingScope: String?
+    @Option(name: .long, help: "Only those with this label.")
+    var label: String?
     @Option(name: .customLong("q"), help: "Only those whose store hash begins with this.")
     var prefix: String?
     @OptionGroup var app: AppOptions
@@ -33,18 +36,19 @@ extension Stores {
         try await client.rows(
           "/v1/stores",
           [
-            ("state", state), ("scope", scope), ("missing_scope", missingScope), ("q", prefix),
-            ("app", app.app?.text),
+            ("state", state), ("scope", scope), ("missing_scope", missingScope), ("label", label),
+            ("q", prefix), ("app", app.app?.text),
           ], progress: console)
       }
       guard !output.json else { return try console.line(JSONValue.list(rows).prettyText) }
       guard !rows.isEmpty else { return console.note("No stores.") }
-      var table = Table(["STORE", "APP", "STATE", "GEN", "INSTALLED", "VERIFIED", "MISSING SCOPES"])
+      var table = Table(
+        ["STORE", "APP", "STATE", "LABELS", "GEN", "INSTALLED", "VERIFIED", "MISSING SCOPES"])
       for row in rows {
         table.add(
           [
-            "store_hash", "app", "state", "generation", "installed_at", "token_verified_at",
-            "missing_scopes",
+            "store_hash", "app", "state", "labels", "generation", "installed_at",
+            "token_verified_at", "missing_scopes",
           ].map(row.shown))
       }
       try console.line(table.text(color: console.hasColor))
@@ -135,21 +139,24 @@ struct StoreArgument: ParsableArguments {
 
   /// A call about this store.
   func call(
-    _ method: HTTPRequest.Method, _ verb: String = "", query: APIPath.Query = []
+    _ method: HTTPRequest.Method, _ verb: String = "", query: APIPath.Query = [],
+    body: JSONValue? = nil
   ) -> APICall {
     APICall(
       method: method,
       target: APIPath.target(
-        "/v1/stores/\(hash.text)\(verb)", query + [("app", app.app?.text)]))
+        "/v1/stores/\(hash.text)\(verb)", query + [("app", app.app?.text)]),
+      body: body?.encoded())
   }
 
   /// Calls at once, and shows the store as it is then.
   @discardableResult
   func report(
-    _ method: HTTPRequest.Method, _ verb: String, _ output: OutputOptions, _ console: Console
+    _ method: HTTPRequest.Method, _ verb: String, body: JSONValue? = nil, _ output: OutputOptions,
+    _ console: Console
   ) async throws -> JSONValue {
     let record = try await APIClient.with(console) { client in
-      try await client.document(call(method, verb))
+      try await client.document(call(method, verb, body: body))
     }
     try StoreReport(record: record, json: output.json).print(on: console)
     return record

@@ -12,9 +12,9 @@ package enum StateChange: Hashable, Sendable {
   case uninstalled
 }
 
-/// What operators do to installations: suspend, resume, destroy, delete the data.
+/// What operators do to installations: label, suspend, resume, destroy, delete the data.
 package struct InstallationStates: Sendable {
-  private let database: Database
+  let database: Database
 
   package init(database: Database) {
     self.database = database
@@ -135,11 +135,11 @@ extension Statement {
     ]
   }
 
-  /// The tombstone's mark that nothing personal is left.
+  /// The tombstone's mark that nothing personal is left, nor anything that operators said of it.
   static func markDeleted(_ installation: InstallationID) -> Statement {
     Statement(
       """
-      UPDATE installations SET data_purged_at = now(), owner_id = NULL, account_uuid = NULL
+      UPDATE installations SET data_purged_at = now(), owner_id = NULL, account_uuid = NULL, labels = '{}'
       WHERE app_id = $1 AND store_hash = $2
       """,
       [installation.app.text, installation.store.text])

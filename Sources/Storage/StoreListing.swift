@@ -9,6 +9,7 @@ package struct StoreRecord: Hashable, Sendable {
   package let generation: Generation
   package let scopes: Scopes
   package let requiredScopes: Scopes
+  package let labels: Set<StoreLabel>
   /// `oauth` or `import`.
   package let source: String
   package let ownerID: Int64?
@@ -40,6 +41,7 @@ package struct StoreRecord: Hashable, Sendable {
     generation = Generation(try row.decode("generation"))
     scopes = Scopes(try row.decode("scopes", as: [String].self))
     requiredScopes = Scopes(try row.decode("required_scopes", as: [String].self))
+    labels = try row.labels()
     source = try row.decode("source")
     ownerID = try row.decode("owner_id")
     authorizedAt = try row.decode("authorized_at")
@@ -84,6 +86,8 @@ package struct StoreFilter: Hashable, Sendable {
   package var scope: String?
   /// Not granted this scope, nor one that implies it.
   package var missingScope: String?
+  /// Has this label.
+  package var label: StoreLabel?
   /// Store hashes that begin with this text.
   package var prefix: String?
 
@@ -109,7 +113,7 @@ package struct StoreListing: Sendable {
         """
         SELECT i.app_id, i.store_hash, i.state, i.generation, i.scopes, a.required_scopes, i.source, i.owner_id,
           i.authorized_at, i.installed_at, i.token_stored_at, i.token_verified_at, i.state_changed_at,
-          i.suspended_at, i.uninstalled_at
+          i.suspended_at, i.uninstalled_at, i.labels
         FROM installations i JOIN apps a USING (app_id)
         WHERE (i.app_id, i.store_hash) > ($1, $2)
           AND ($3::text IS NULL OR i.app_id = $3)
@@ -118,6 +122,7 @@ package struct StoreListing: Sendable {
           AND ($6::text[] IS NULL OR i.scopes && $6)
           AND ($7::text[] IS NULL OR NOT i.scopes && $7)
           AND ($8::text IS NULL OR starts_with(i.store_hash, $8))
+          AND ($10::text IS NULL OR $10 = ANY (i.labels))
         ORDER BY i.app_id, i.store_hash
         LIMIT $9
         """,
@@ -126,6 +131,7 @@ package struct StoreListing: Sendable {
           filter.stores?.map(\.text), filter.state?.rawValue,
           filter.scope.map(Scopes.names(granting:)),
           filter.missingScope.map(Scopes.names(granting:)), filter.prefix, limit,
+          filter.label?.text,
         ]))
     var records: [StoreRecord] = []
     for row in result.rows { records.append(try StoreRecord(row)) }

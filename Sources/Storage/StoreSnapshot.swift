@@ -11,17 +11,19 @@ package struct InstallationRecord: Sendable {
   /// `nil` when uninstalled.
   package let sealedToken: [UInt8]?
   package let scopes: Scopes
+  package let labels: Set<StoreLabel>
   package let changeNumber: Int64
 
   package init(
     installation: InstallationID, state: InstallationState, generation: Generation,
-    sealedToken: [UInt8]?, scopes: Scopes, changeNumber: Int64
+    sealedToken: [UInt8]?, scopes: Scopes, labels: Set<StoreLabel> = [], changeNumber: Int64
   ) {
     self.installation = installation
     self.state = state
     self.generation = generation
     self.sealedToken = sealedToken
     self.scopes = scopes
+    self.labels = labels
     self.changeNumber = changeNumber
   }
 }
@@ -118,7 +120,7 @@ package struct StoreSnapshot: StoreChangeSource {
       let result = try await database.query(
         Statement(
           """
-          SELECT app_id, store_hash, state, generation, sealed_token, scopes, change_number
+          SELECT app_id, store_hash, state, generation, sealed_token, scopes, labels, change_number
           FROM installations WHERE change_number > $1 ORDER BY change_number LIMIT $2
           """, [last, page]))
       for row in result.rows {
@@ -154,6 +156,7 @@ extension InstallationRecord {
     generation = Generation(try row.decode("generation"))
     sealedToken = try row.decode("sealed_token")
     scopes = Scopes(try row.decode("scopes", as: [String].self))
+    labels = try row.labels()
     changeNumber = try row.decode("change_number")
   }
 }

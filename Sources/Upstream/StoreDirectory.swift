@@ -110,7 +110,8 @@ package final class StoreDirectory: Service, Sendable {
     let known = state.withLock { $0.snapshot.store(id) }
     return StoreEntry(
       installation: id, state: record.state, generation: record.generation, token: token(record),
-      scopes: record.scopes, activity: known?.activity ?? StoreActivity(),
+      scopes: record.scopes, labels: record.labels,
+      activity: known?.activity ?? StoreActivity(),
       changeNumber: record.changeNumber)
   }
 

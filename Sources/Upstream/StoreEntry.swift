@@ -19,6 +19,8 @@ package final class StoreEntry: Sendable {
   package let token: Token
   /// What the store has granted.
   package let scopes: Scopes
+  /// What operators call the store; grants may name it so.
+  package let labels: Set<StoreLabel>
   /// What is known from calls; it outlives changes of the entry.
   package let activity: StoreActivity
   let changeNumber: Int64
@@ -29,13 +31,15 @@ package final class StoreEntry: Sendable {
 
   package init(
     installation: InstallationID, state: InstallationState, generation: Generation, token: Token,
-    scopes: Scopes, activity: StoreActivity = StoreActivity(), changeNumber: Int64 = 0
+    scopes: Scopes, labels: Set<StoreLabel> = [], activity: StoreActivity = StoreActivity(),
+    changeNumber: Int64 = 0
   ) {
     self.installation = installation
     self.state = state
     self.generation = generation
     self.token = token
     self.scopes = scopes
+    self.labels = labels
     self.activity = activity
     self.changeNumber = changeNumber
   }

@@ -24,6 +24,21 @@ import Testing
   }
 }
 
+@Suite struct `Store labels` {
+  @Test(arguments: ["a", "7", "vip", "eu-west-1", "a-", String(repeating: "x", count: 32)])
+  func `short words of letters, digits and dashes are accepted`(_ text: String) {
+    #expect(StoreLabel(text)?.text == text)
+  }
+
+  @Test(arguments: [
+    "", "-", "-a", "A", "a b", "a_b", "label:a", "*", "é", "a\n", "a,b",
+    String(repeating: "x", count: 33),
+  ])
+  func `anything else is refused`(_ text: String) {
+    #expect(StoreLabel(text) == nil)
+  }
+}
+
 @Suite struct `Secrets` {
   private struct Holder {
     let token = Secret("canary")

@@ -76,9 +76,35 @@ def test_lists_are_paged_and_filtered(ready):
     assert ready.api("GET", "/v1/stores?app=nosuch").json["data"] == []
 
 
+def test_labels_are_set_added_removed_and_found(ready):
+    store = ready.fresh_store()
+    ready.install(store)
+
+    def change(body, **options):
+        return ready.api("PATCH", f"/v1/stores/{store}", body, **options)
+    assert ready.store(store).json["labels"] == []
+    assert change({"labels": ["vip", "eu", "vip"]}).json["labels"] == ["eu", "vip"]
+    assert change({"add_labels": ["new"], "remove_labels": ["vip", "nosuch"]}).json["labels"] == ["eu", "new"]
+    assert [s["store_hash"] for s in ready.api("GET", "/v1/stores?label=new").json["data"]] == [store]
+    assert ready.api("GET", "/v1/stores?label=vip").json["data"] == []
+    for body in ({}, {"labels": "vip"}, {"labels": ["VIP"]}, {"labels": [f"l{n}" for n in range(17)]}, {"labels": [1]},
+                 {"labels": [], "add_labels": []}, {"add_labels": ["a"], "remove_labels": ["a"]}, {"state": "active"}):
+        problem(change(body), 400)
+    problem(change({"add_labels": [f"l{n}" for n in range(15)]}), 400)
+    assert ready.store(store).json["labels"] == ["eu", "new"]
+    problem(ready.api("PATCH", "/v1/stores/nosuch", {"labels": []}), 404)
+    problem(change({"labels": []}, key=ready.service_key(stores=[store], abilities=["stores:read"])), 403, "grant_missing")
+    problem(change({"labels": []}, key=ready.service_key(stores=["store9"], abilities=["stores:write"])), 403, "grant_missing")
+    # They are the operators', not the token's: an uninstall keeps them, a purge does not.
+    assert ready.callback("uninstall", store).status == 200
+    ready.install(store)
+    assert ready.store(store).json["labels"] == ["eu", "new"]
+    assert change({"labels": []}).json["labels"] == []
+
+
 @pytest.mark.parametrize("path", [
     "/v1/stores?nosuch=1", "/v1/stores?limit=0", "/v1/stores?limit=1001", "/v1/stores?limit=x", "/v1/stores?after=x",
-    "/v1/stores?state=nosuch", "/v1/stores?limit=1&limit=2",
+    "/v1/stores?state=nosuch", "/v1/stores?label=-x", "/v1/stores?limit=1&limit=2",
 ])
 def test_unknown_and_malformed_parameters_are_refused_by_name(ready, path):
     detail = problem(ready.api("GET", path), 400)["detail"]
@@ -127,7 +153,7 @@ def test_a_key_never_grants_more_than_it_holds(ready):
 
 @pytest.mark.parametrize("method,path,body", [
     ("GET", "/v1/stores", None), ("GET", f"/v1/stores/{STORE}", None), ("POST", "/v1/stores", {}),
-    ("POST", f"/v1/stores/{STORE}/suspend", None), ("DELETE", f"/v1/stores/{STORE}", None), ("GET", "/v1/keys", None),
+    ("POST", f"/v1/stores/{STORE}/suspend", None), ("PATCH", f"/v1/stores/{STORE}", {"labels": []}), ("DELETE", f"/v1/stores/{STORE}", None), ("GET", "/v1/keys", None),
     ("POST", "/v1/keys", {}), ("POST", "/v1/tickets/redeem", {"ticket": "x"}),
 ])
 def test_every_route_asks_for_a_key_and_an_ability(ready, method, path, body):

@@ -146,6 +146,17 @@ def test_a_store_is_suspended_resumed_and_deleted(ready):
     assert ready.store(store).status == 404 or ready.store(store).json["users"] == []
 
 
+def test_a_store_is_labelled_and_found_by_its_label(ready):
+    store = ready.fresh_store()
+    ready.install(store)
+    assert document(ready, "stores", "label", store, "--add", "vip", "--add", "trial")["labels"] == ["trial", "vip"]
+    assert "vip" in ran(ready, OK, "stores", "label", store, "--remove", "trial").stdout
+    shown = ran(ready, OK, "stores", "list", "--label", "vip").stdout
+    assert store in shown and "LABELS" in shown and STORE not in shown
+    assert "has at most 16" in ran(ready, FAILURE, "stores", "label", store,
+                                   *[w for n in range(16) for w in ("--add", f"l{n}")]).stderr
+
+
 def test_verify_exits_with_3_when_the_token_is_refused(ready):
     assert document(ready, "stores", "verify", STORE)["verdict"] == "accepted"
     store = ready.fresh_store()

@@ -220,6 +220,24 @@ final class StubService: Sendable {
         """)
   }
 
+  @Test func `labels are added and removed in one call`() async throws {
+    let service = StubService(["PATCH /v1/stores/abc?app=shop": Self.store])
+    let arguments = ["stores", "label", "abc", "--app", "shop"]
+    let console = TestConsole()
+    let options = ["--add", "vip", "--add", "eu", "--remove", "trial"]
+    #expect(try await service.run(arguments + options, on: console) == .ok)
+    #expect(
+      service.requests == [
+        Asked(
+          line: "PATCH /v1/stores/abc?app=shop",
+          body: #"{"add_labels":["vip","eu"],"remove_labels":["trial"]}"#)
+      ])
+    for wrong in [[], ["--add", "VIP"], ["--add", "a", "--remove", "a"]] {
+      #expect(try await service.run(arguments + wrong, on: TestConsole()) == .usage)
+    }
+    #expect(service.requests.count == 1)
+  }
+
   @Test func `verify exits 3 unless BigCommerce accepts the token`() async throws {
     for (verdict, expected) in [("accepted", ExitStatus.ok), ("refused", .unhealthy)] {
       let service = StubService([

@@ -16,6 +16,7 @@ extension StoreRecord {
       .init("required_scopes", .names(of: requiredScopes)),
       .init("missing_scopes", .names(of: missing)),
       .init("drift", .bool(!missing.isEmpty)),
+      .init("labels", .array(labels.sorted().map { .string($0.text) })),
       .init("source", .string(source)),
       .init("owner_id", .integer(orNull: ownerID)),
       .init("authorized_at", .time(authorizedAt)),

@@ -5,8 +5,8 @@ import Postgres
 package import Storage
 package import Upstream
 
-/// `/v1/stores`: the fleet of installations is listed, imported, verified, suspended, resumed and
-/// deleted.
+/// `/v1/stores`: the fleet of installations is listed, labelled, imported, verified, suspended,
+/// resumed and deleted.
 package struct StoresAPI: Sendable {
   let listing: StoreListing
   let activity: @Sendable (InstallationID) -> StoreActivity.Seen
@@ -34,12 +34,16 @@ package struct StoresAPI: Sendable {
     [
       APIRoute(
         .get, "stores", ability: .storesRead,
-        parameters: ["app", "state", "scope", "missing_scope", "q", "limit", "after"]
+        parameters: ["app", "state", "scope", "missing_scope", "label", "q", "limit", "after"]
       ) { request throws(Problem) in try await list(request) },
       APIRoute(.get, "stores/{hash}", ability: .storesRead, parameters: ["app"]) {
         request throws(Problem) in
         APIAnswer(try await document(of: request.installation()))
       },
+      APIRoute(
+        .patch, "stores/{hash}", ability: .storesWrite, parameters: ["app"],
+        bodyLimit: .kibibytes(16)
+      ) { request throws(Problem) in try await label(request) },
       APIRoute(
         .post, "stores", ability: .storesWrite, parameters: ["dry_run"], bodyLimit: .kibibytes(16)
       ) { request throws(Problem) in try await importOne(request) },
@@ -187,6 +191,7 @@ extension APIRequest {
       }
       filter.state = state
     }
+    if let text = query["label"] { filter.label = try StoreLabel(checking: text) }
     filter.scope = query["scope"]
     filter.missingScope = query["missing_scope"]
     filter.prefix = query["q"]
