@@ -198,6 +198,23 @@ struct DeafListener: ~Copyable {
   }
 }
 
+@Suite struct `What a client leaves behind` {
+  @Test func `nothing, whatever the server does and whenever the caller leaves`() async throws {
+    try await expectNothingLeft(after: count(ordinary: 12, full: 200)) { _ in
+      try await withClientAndServer(loops: 2) { connection in
+        while true { try await connection.beVaried() }
+      } _: { client, server in
+        try await withThrowingTaskGroup(of: Void.self) { group in
+          for call in 0..<60 {
+            group.addTask { await disturb(client, try server.request(.post, "/\(call % 6)"), call) }
+          }
+          try await group.waitForAll()
+        }
+      }
+    }
+  }
+}
+
 /// Makes one call and cancels it after a while that differs from round to round.
 private func disturb(_ client: CurlClient, _ request: CurlRequest, _ round: Int) async {
   var request = request

@@ -33,4 +33,41 @@ import Testing
       #expect(try await eventually { try await sessions(temporary.database) <= 4 })
     }
   }
+
+  @Test func `neither descriptor nor thread nor memory is left`() async throws {
+    try await withTemporaryDatabase { (temporary: TemporaryDatabase) async throws in
+      try await expectNothingLeft(after: count(ordinary: 12, full: 200)) { round in
+        try await temporary.withDatabase(adjust: {
+          $0.acquireTimeout = .seconds(20)
+          $0.statementTimeout = .seconds(20)
+        }) { database in
+          await withTaskGroup(of: Void.self) { group in
+            for number in 0..<16 {
+              group.addTask { await disturb(database, number + round) }
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /// One of five ways for a statement to end; which error it is does not matter here.
+  private func disturb(_ database: Database, _ kind: Int) async {
+    switch kind % 5 {
+    case 0: _ = try? await database.query(Statement("SELECT 1"))
+    case 1:
+      _ = try? await database.query(Statement("SELECT pg_terminate_backend(pg_backend_pid())"))
+    case 2: _ = try? await database.query(Statement("SELECT nothing"))
+    case 3:
+      let task = Task { try await database.query(Statement("SELECT pg_sleep(20)")) }
+      for _ in 0..<(kind * 31) { await Task.yield() }
+      task.cancel()
+      _ = await task.result
+    default:
+      _ = try? await database.withTransaction { transaction in
+        _ = try await transaction.query(Statement("SELECT repeat('x', 2000000)"))
+        throw CancellationError()
+      }
+    }
+  }
 }
