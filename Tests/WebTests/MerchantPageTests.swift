@@ -28,6 +28,14 @@ import Testing
     return pages.text(page, id)
   }
 
+  @Test func `a page that lists missing permissions does not say that all is well`() {
+    for kind in [MerchantPage.Kind.connected(missingScopes: ["x"]), .opened(missingScopes: ["x"])] {
+      let words = PageWords(kind, brand: "B")
+      #expect(words.lead.contains("not every permission was granted"))
+      #expect(!words.lead.contains("in order") && !words.lead.contains("nothing else"))
+    }
+  }
+
   @Test func `the template never inserts without escaping, and has no script or inline style`() {
     #expect(!PageTemplate.html.contains("{{{") && !PageTemplate.html.contains("{{&"))
     #expect(!PageTemplate.html.contains("<script") && !PageTemplate.html.contains("style="))

@@ -37,7 +37,7 @@ struct PageStyle: Sendable {
     .sign circle{stroke:none}
     .good .sign circle{fill:var(--good-bg)}.good .sign path{stroke:var(--good)}
     .wait .sign circle{fill:var(--wait-bg)}.wait .sign path{stroke:var(--wait)}
-    .bad .sign circle{fill:var(--bad-bg)}.bad .sign path{stroke:var(--bad)}
+    .bad .sign circle{fill:var(--bad-bg)}.bad .sign path{stroke:var(--bad);stroke-width:4}
     h1{margin:0 0 8px;font-size:25px;line-height:1.25;font-weight:650;letter-spacing:-.012em;text-wrap:balance}
     h2{margin:0 0 10px;font-size:15px;line-height:1.4;font-weight:600}
     p{margin:0}

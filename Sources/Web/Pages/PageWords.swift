@@ -22,6 +22,14 @@ struct PageWords: Equatable {
 
   init(_ kind: MerchantPage.Kind, brand: String) {
     switch kind {
+    case .connected(let missing) where !missing.isEmpty:
+      self.init(
+        "\(brand) is connected",
+        "Your store is connected, but not every permission was granted. You will find the app under Apps in your control panel."
+      )
+    case .opened(let missing) where !missing.isEmpty:
+      self.init(
+        "\(brand) is connected", "Your store is connected, but not every permission was granted.")
     case .connected:
       self.init(
         "\(brand) is connected",
