@@ -3,7 +3,7 @@ import os
 from pathlib import Path
 
 import pytest
-from deployment import ROOT, wait_until
+from deployment import ROOT, deployment, wait_until
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
@@ -28,7 +28,8 @@ def browser(width, height, dark):
     return made
 
 
-@pytest.fixture(params=[(1200, 900, False), (390, 844, True)], ids=["desktop-light", "phone-dark"])
+@pytest.fixture(params=[(1200, 900, False), (1200, 900, True), (390, 844, False), (390, 844, True)],
+                ids=["desktop-light", "desktop-dark", "phone-light", "phone-dark"])
 def page(request):
     made = browser(*request.param)
     made.kind = request.node.callspec.id
@@ -60,6 +61,12 @@ def fits(page):
     return page.execute_script("return document.documentElement.scrollWidth <= window.innerWidth + 1")
 
 
+@pytest.fixture(scope="module")
+def running():
+    with deployment(stores=12) as made:
+        yield made
+
+
 def test_install_open_and_uninstall_by_clicking(running, page):
     panel = f"http://127.0.0.1:{running.sandbox_port}/manage/{STORE}"
     page.get(panel)
@@ -81,6 +88,43 @@ def test_install_open_and_uninstall_by_clicking(running, page):
     click(page, "Uninstall")
     wait_until(lambda: running.store(STORE).json["state"] == "uninstalled", "the store is uninstalled", 10)
     shot(page, "4-uninstalled")
+
+
+def test_missing_permissions_are_named(running, page):
+    store = running.fresh_store()
+    page.get(f"http://127.0.0.1:{running.public}/auth/callback?"
+             + running.callback_query(store, scope="store_v2_products_read_only store_v2_information_read_only"))
+    shot(page, "7-missing-permissions")
+    text = page.find_element(By.TAG_NAME, "body").text
+    assert "Some permissions are missing" in text and "store_v2_orders" in text
+    assert "nothing else" not in text and "in order" not in text.lower(), text
+    assert fits(page)
+    page.get(f"http://127.0.0.1:{running.public}/auth/load?signed_payload_jwt={running.signed_payload(store)}")
+    shot(page, "8-opened-with-missing-permissions")
+    text = page.find_element(By.TAG_NAME, "body").text
+    assert "Some permissions are missing" in text and "in order" not in text.lower(), text
+
+
+def test_a_store_that_is_not_connected_is_told_how_to_be(running, page):
+    store = running.fresh_store()
+    page.get(f"http://127.0.0.1:{running.public}/auth/load?signed_payload_jwt={running.signed_payload(store)}")
+    shot(page, "9-not-connected")
+    text = page.find_element(By.TAG_NAME, "body").text
+    assert "not connected" in text and "Install it again" in text, text
+    assert fits(page)
+
+
+def test_the_panel_shows_all_stores_and_all_of_one(running, page):
+    for name, path in (("10-panel-stores", "/"), ("11-panel-store", f"/manage/{STORE}"), ("12-panel-none", "/manage/nosuch")):
+        page.get(f"http://127.0.0.1:{running.sandbox_port}{path}")
+        page.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
+        assert fits(page), path
+        height = page.execute_script("return document.documentElement.scrollHeight")
+        width = page.execute_script("return window.innerWidth")
+        page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
+            "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600})
+        shot(page, name)
+        assert all(box.text for box in page.find_elements(By.TAG_NAME, "pre")), "a box with nothing in it"
 
 
 def test_a_failure_is_a_page_in_plain_words(running, page):

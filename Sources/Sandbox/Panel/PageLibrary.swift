@@ -35,6 +35,10 @@ struct PageLibrary: Sendable {
   func message(
     title: String, text: String, detail: String = "", back: String = "/"
   ) -> SandboxResponse {
-    render("message", ["title": title, "text": text, "detail": detail, "back": back])
+    render(
+      "message",
+      [
+        "title": title, "text": text, "detail": detail, "hasDetail": !detail.isEmpty, "back": back,
+      ])
   }
 }
