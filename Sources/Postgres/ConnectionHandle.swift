@@ -125,13 +125,12 @@ import Glibc
   /// What came before can still be read.
   ///
   /// With TLS one call may leave bytes that the socket no longer shows (libpq reads 8 KiB of a
-  /// record of up to 16 KiB, and only its blocking calls look for the rest), so more calls fetch
-  /// them.
+  /// record of up to 16 KiB, and only its blocking calls look for the rest), so it is called until
+  /// none are left.
   func consume() -> Bool {
-    let rounds = unsafe PQsslInUse(raw) == 1 ? 4 : 1
-    for _ in 0..<rounds {
+    repeat {
       guard unsafe PQconsumeInput(raw) == 1 else { return false }
-    }
+    } while unsafe cpostgres_hidden_bytes(raw) > 0
     return true
   }
 

@@ -8,6 +8,7 @@ package struct PgBouncer: Sendable {
   private let user: ServerUser
   package let port: UInt16
   private let databaseName: String
+  private let usesTLS: Bool
 
   private static let program = "/usr/sbin/pgbouncer"
 
@@ -20,8 +21,12 @@ package struct PgBouncer: Sendable {
   }
 
   /// Starts one that has few connections to the server.
+  ///
+  /// - Parameter identity: the files of the certificate and the key with which it serves TLS only;
+  ///   it then sends records as long as TLS allows.
   package static func start(
-    before database: TemporaryDatabase, poolSize: Int
+    before database: TemporaryDatabase, poolSize: Int,
+    identity: (certificate: String, key: String)? = nil
   ) async throws -> PgBouncer {
     guard Directory.facts(program) != nil else { throw Failure.notInstalled }
     let user = try ServerUser.forThisProcess()
@@ -30,7 +35,8 @@ package struct PgBouncer: Sendable {
       try Directory.give(directory, userID: account.userID, groupID: account.groupID)
     }
     let pooler = PgBouncer(
-      directory: directory, user: user, port: try freePort(), databaseName: database.name)
+      directory: directory, user: user, port: try freePort(), databaseName: database.name,
+      usesTLS: identity != nil)
     let socket = database.cluster.socketDirectory
     let configuration = """
       [databases]
@@ -46,6 +52,7 @@ package struct PgBouncer: Sendable {
       max_client_conn = 200
       logfile = \(directory)/log
       pidfile = \(directory)/pid
+      \(try tls(identity, user))
 
       """
     try SmallFile.replace(
@@ -58,9 +65,24 @@ package struct PgBouncer: Sendable {
     return pooler
   }
 
+  private static func tls(
+    _ identity: (certificate: String, key: String)?, _ user: ServerUser
+  ) throws -> String {
+    guard let identity else { return "" }
+    if let account = user.account {
+      try Directory.give(identity.key, userID: account.userID, groupID: account.groupID)
+    }
+    return """
+      pkt_buf = 65536
+      client_tls_sslmode = require
+      client_tls_cert_file = \(identity.certificate)
+      client_tls_key_file = \(identity.key)
+      """
+  }
+
   /// Libpq keywords for the temporary database behind it.
   package func connectionString(host: String) -> String {
-    "host=\(host) port=\(port) dbname=\(databaseName) user=latchkey sslmode=disable"
+    "host=\(host) port=\(port) dbname=\(databaseName) user=latchkey sslmode=\(usesTLS ? "require" : "disable")"
   }
 
   /// Ends it and waits until it has gone.
