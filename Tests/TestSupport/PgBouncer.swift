@@ -22,8 +22,8 @@ package struct PgBouncer: Sendable {
 
   /// Starts one that has few connections to the server.
   ///
-  /// - Parameter identity: the files of the certificate and the key with which it serves TLS only;
-  ///   it then sends records as long as TLS allows.
+  /// With an identity, which names the files of a certificate and its key, it serves TLS only and
+  /// sends records as long as TLS allows.
   package static func start(
     before database: TemporaryDatabase, poolSize: Int,
     identity: (certificate: String, key: String)? = nil
