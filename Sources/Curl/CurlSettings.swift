@@ -2,7 +2,7 @@ package import Base
 
 /// What holds for every request of a client.
 package struct CurlSettings: Sendable {
-  /// A PEM file with the only authorities that are trusted; `nil` for the system's.
+  /// A PEM file with authorities that are trusted beside the system's.
   package var caFile: String?
   /// Shown to servers that ask for a certificate; `nil`: none.
   package var clientIdentity: ClientIdentity?

@@ -94,8 +94,8 @@ enum HandleOptions {
       .long(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2)),
     ]
     if let file = settings.caFile {
-      // The system's directory of authorities goes too, or the file would only add to them.
-      options += [.text(CURLOPT_CAINFO, file), .text(CURLOPT_CAPATH, nil)]
+      // It takes the place of the system's file; the system's directory stays, with the same ones.
+      options.append(.text(CURLOPT_CAINFO, file))
     }
     if let identity = settings.clientIdentity {
       options += [

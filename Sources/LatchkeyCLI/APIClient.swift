@@ -140,7 +140,7 @@ struct APIClient: Sendable {
       return CommandFailure(
         text: "No trusted TLS connection to \(place): it does not speak TLS, or its certificate is "
           + "not one that this machine trusts for that name. LATCHKEY_CA_FILE names a PEM file with "
-          + "the authorities to trust instead of the system's.")
+          + "further authorities to trust.")
     default:
       let outcome =
         error.wasSent && ![.get, .head].contains(call.method)

@@ -70,7 +70,7 @@ struct LatchkeyCommand: ParsableCommand {
       All other commands talk to a running service: LATCHKEY_URL says where its internal listener is
       (default http://127.0.0.1:8081), LATCHKEY_KEY is a service key, or LATCHKEY_KEY_FILE a file with
       one. The first key comes from: latchkey keys create --bootstrap --name me
-      Over TLS, LATCHKEY_CA_FILE names the authorities to trust instead of the system's; LATCHKEY_CLIENT_CERT
+      Over TLS, LATCHKEY_CA_FILE names authorities to trust beside the system's; LATCHKEY_CLIENT_CERT
       and LATCHKEY_CLIENT_KEY are shown to a listener that asks for a certificate.
 
       Exit status: 0 done, 1 failed, 2 called wrongly or wrong settings, 3 something is not as it should be.

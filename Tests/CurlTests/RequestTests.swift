@@ -118,12 +118,14 @@ import Testing
     }
   }
 
-  @Test func `an authority of one's own replaces those of the system`() {
+  @Test func `an authority of one's own joins those of the system`() {
     var settings = CurlSettings()
     settings.caFile = "/tmp/ca.pem"
     let options = HandleOptions.standard(settings)
     #expect(options.contains(.text(CURLOPT_CAINFO, "/tmp/ca.pem")))
-    #expect(options.contains(.text(CURLOPT_CAPATH, nil)))
+    // The system's authorities stay.
+    #expect(!options.contains(.text(CURLOPT_CAPATH, nil)))
+    #expect(unsafe curl_shim_version()?.pointee.capath != nil)
   }
 
   @Test func `a certificate of one's own is shown with its key, and none unless told`() {
