@@ -201,8 +201,10 @@ CREATE TABLE service_keys (
   name text NOT NULL,
   secret_sha256 bytea NOT NULL,
   app_id text,                                   -- null: an operator's key for all apps
-  stores text[],                                 -- null: all stores
+  stores text[],                                 -- hashes, and labels as 'label:vip'; null: all stores
   scopes text[] NOT NULL,                        -- {'*'}: all
+  methods text[],                                -- null: all
+  paths text[],                                  -- patterns of resource paths; null: all
   abilities text[] NOT NULL,
   created_at timestamptz NOT NULL DEFAULT now(),
   created_by text NOT NULL,                      -- key_id of its maker, or 'bootstrap'

@@ -1,92 +1,17 @@
 package import Base
+package import HTTPTypes
 
-/// One thing a caller may be allowed to do; the names are those of the API and the database.
-package enum Ability: String, CaseIterable, Sendable {
-  /// Call stores through the gateway.
-  case proxy
-  case proxyGraphQL = "proxy:graphql"
-  /// Call methods and paths that the endpoint table does not list.
-  case proxyUnlisted = "proxy:unlisted"
-  case storesRead = "stores:read"
-  case storesWrite = "stores:write"
-  case ticketsRedeem = "tickets:redeem"
-  case eventsRead = "events:read"
-  /// Make, list, revoke and rotate keys.
-  case keys
-  case metrics
-  /// All of the others.
-  case `operator`
-}
-
-/// A set of abilities; one that holds `operator` contains every other.
-package struct Abilities: Hashable, Sendable {
-  private let bits: UInt16
-
-  package init(_ abilities: some Sequence<Ability>) {
-    bits = abilities.reduce(0) { $0 | Abilities.bit($1) }
-  }
-
-  /// Reads names as the API and the database write them.
-  /// - Throws: the first name that is none.
-  package init(names: some Sequence<String>) throws(UnknownAbility) {
-    var abilities: [Ability] = []
-    for name in names {
-      guard let ability = Ability(rawValue: name) else { throw UnknownAbility(name: name) }
-      abilities.append(ability)
-    }
-    self.init(abilities)
-  }
-
-  package func contains(_ ability: Ability) -> Bool {
-    bits & (Abilities.bit(ability) | Abilities.bit(.operator)) != 0
-  }
-
-  package func isSuperset(of other: Abilities) -> Bool {
-    Ability.allCases.allSatisfy { !other.holds($0) || contains($0) }
-  }
-
-  package var isEmpty: Bool { bits == 0 }
-
-  /// The names that were given, in the order of ``Ability``.
-  package var names: [String] { Ability.allCases.filter(holds).map(\.rawValue) }
-
-  private func holds(_ ability: Ability) -> Bool { bits & Abilities.bit(ability) != 0 }
-
-  private static func bit(_ ability: Ability) -> UInt16 {
-    switch ability {
-    case .proxy: 1 << 0
-    case .proxyGraphQL: 1 << 1
-    case .proxyUnlisted: 1 << 2
-    case .storesRead: 1 << 3
-    case .storesWrite: 1 << 4
-    case .ticketsRedeem: 1 << 5
-    case .eventsRead: 1 << 6
-    case .keys: 1 << 7
-    case .metrics: 1 << 8
-    case .operator: 1 << 9
-    }
-  }
-}
-
-/// A name that is no ability.
-package struct UnknownAbility: Error, Hashable, Sendable {
-  package let name: String
-
-  package init(name: String) {
-    self.name = name
-  }
-}
-
-/// What a caller may do: stores × BigCommerce scopes × abilities, for one app or all, until it
-/// expires.
+/// What a caller may do: stores × BigCommerce scopes × methods × paths × abilities, for one app or
+/// all, at a rate, until it expires.
 ///
-/// Pure data; it stands here and not with the keys that carry it, because its scopes are
+/// Pure data; it stands here and not with the keys that carry it, because its scopes and paths are
 /// BigCommerce's.
 package struct Grant: Hashable, Sendable {
   /// Which stores a caller may name.
   package enum Stores: Hashable, Sendable {
     case all
-    case only(Set<StoreHash>)
+    /// Those named, and those that have one of the labels at the moment of the call.
+    case only(Set<StoreHash>, labels: Set<StoreLabel> = [])
   }
 
   /// Which endpoints a caller may use on them.
@@ -95,23 +20,40 @@ package struct Grant: Hashable, Sendable {
     case only(Scopes)
   }
 
+  /// Which resource paths a caller may use, beside what scopes allow.
+  package enum PathLimit: Hashable, Sendable {
+    case all
+    case only(Set<PathPattern>)
+  }
+
   /// The app whose stores it is for; `nil`: all apps, which only an operator's may be.
   package let app: AppName?
   package let stores: Stores
   package let scopes: ScopeLimit
+  package let methods: MethodSet
+  package let paths: PathLimit
   package let abilities: Abilities
   /// When it ends; `nil`: never.
   package let expiresAt: Timestamp?
 
   package init(
-    app: AppName?, stores: Stores, scopes: ScopeLimit, abilities: Abilities,
-    expiresAt: Timestamp? = nil
+    app: AppName?, stores: Stores, scopes: ScopeLimit, methods: MethodSet = .all,
+    paths: PathLimit = .all, abilities: Abilities, expiresAt: Timestamp? = nil
   ) {
     self.app = app
     self.stores = stores
     self.scopes = scopes
+    self.methods = methods
+    self.paths = paths
     self.abilities = abilities
     self.expiresAt = expiresAt
+  }
+
+  /// The same with another end.
+  package func ending(_ expiresAt: Timestamp?) -> Grant {
+    Grant(
+      app: app, stores: stores, scopes: scopes, methods: methods, paths: paths,
+      abilities: abilities, expiresAt: expiresAt)
   }
 
   /// Whether such a grant may be given at all: it has an ability, and an app unless it is an
@@ -126,10 +68,22 @@ package struct Grant: Hashable, Sendable {
 
   package func allows(app name: AppName) -> Bool { app == nil || app == name }
 
-  package func allows(store: StoreHash) -> Bool {
+  /// Whether the caller may name a store that has these labels now; none when it is unknown.
+  package func allows(store: StoreHash, labelled labels: Set<StoreLabel>) -> Bool {
     switch stores {
     case .all: true
-    case .only(let hashes): hashes.contains(store)
+    case .only(let hashes, let granted):
+      hashes.contains(store) || !granted.isEmpty && !granted.isDisjoint(with: labels)
+    }
+  }
+
+  package func allows(_ method: HTTPRequest.Method) -> Bool { methods.contains(method) }
+
+  /// Whether the caller may use a path such as `/v3/catalog/products/7`, without its query.
+  package func allows(path: Substring) -> Bool {
+    switch paths {
+    case .all: true
+    case .only(let patterns): patterns.contains { $0.matches(path) }
     }
   }
 
@@ -144,12 +98,17 @@ package struct Grant: Hashable, Sendable {
     case (.only(let scopes), _): rule.isMet(by: scopes)
     }
   }
+}
 
-  /// Whether everything that `other` allows is allowed here, for as long.
+extension Grant {
+  /// Whether everything that `other` allows is allowed here, for as long, whatever labels stores
+  /// have now or later.
   ///
-  /// A key that may make keys never grants more than it holds.
+  /// A key that may make keys never grants more than it holds. Where patterns of `other` are only
+  /// covered by several of these together, the answer is no.
   package func covers(_ other: Grant) -> Bool {
     coversApp(of: other) && coversStores(of: other) && coversScopes(of: other)
+      && methods.isSuperset(of: other.methods) && coversPaths(of: other)
       && abilities.isSuperset(of: other.abilities) && outlives(other)
   }
 
@@ -159,7 +118,8 @@ package struct Grant: Hashable, Sendable {
     switch (stores, other.stores) {
     case (.all, _): true
     case (.only, .all): false
-    case (.only(let mine), .only(let theirs)): mine.isSuperset(of: theirs)
+    case (.only(let mine, let myLabels), .only(let theirs, let theirLabels)):
+      mine.isSuperset(of: theirs) && myLabels.isSuperset(of: theirLabels)
     }
   }
 
@@ -168,6 +128,15 @@ package struct Grant: Hashable, Sendable {
     case (.all, _): true
     case (.only, .all): false
     case (.only(let mine), .only(let theirs)): mine.covers(theirs)
+    }
+  }
+
+  private func coversPaths(of other: Grant) -> Bool {
+    switch (paths, other.paths) {
+    case (.all, _): true
+    case (.only, .all): false
+    case (.only(let mine), .only(let theirs)):
+      theirs.allSatisfy { pattern in mine.contains { $0.covers(pattern) } }
     }
   }
 
@@ -186,11 +155,23 @@ extension Grant {
     }
   }
 
-  /// The stores' hashes in order, `nil` for all.
+  /// The stores' hashes and then their labels as `label:vip`, each in order, `nil` for all.
   package var storeNames: [String]? {
     switch stores {
     case .all: nil
-    case .only(let hashes): hashes.map(\.text).sorted()
+    case .only(let hashes, let labels):
+      hashes.sorted().map(\.text) + labels.sorted().map { Stores.labelPrefix + $0.text }
+    }
+  }
+
+  /// The methods' names, `nil` for all.
+  package var methodNames: [String]? { methods == .all ? nil : methods.names }
+
+  /// The patterns in order, `nil` for all.
+  package var pathNames: [String]? {
+    switch paths {
+    case .all: nil
+    case .only(let patterns): patterns.map(\.text).sorted()
     }
   }
 }
@@ -199,5 +180,35 @@ extension Grant.ScopeLimit {
   /// Reads scope names of which `*` means all.
   package init(names: [String]) {
     self = names.contains("*") ? .all : .only(Scopes(names))
+  }
+}
+
+extension Grant.Stores {
+  fileprivate static let labelPrefix = "label:"
+
+  /// Reads store hashes and labels such as `label:vip`.
+  /// - Throws: the first name that is neither.
+  package init(names: [String]) throws(UnknownStoreName) {
+    self.init(knownOf: names)
+    let unknown = names.first { StoreHash($0) == nil && Self.label($0) == nil }
+    if let unknown { throw UnknownStoreName(name: unknown) }
+  }
+
+  /// Reads what it can, and leaves out the rest.
+  package init(knownOf names: [String]) {
+    self = .only(Set(names.compactMap { StoreHash($0) }), labels: Set(names.compactMap(Self.label)))
+  }
+
+  private static func label(_ name: String) -> StoreLabel? {
+    name.hasPrefix(labelPrefix) ? StoreLabel(name.dropFirst(labelPrefix.count)) : nil
+  }
+}
+
+/// A name that is neither a store hash nor a label.
+package struct UnknownStoreName: Error, Hashable, Sendable {
+  package let name: String
+
+  package init(name: String) {
+    self.name = name
   }
 }

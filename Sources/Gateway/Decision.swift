@@ -72,9 +72,9 @@ package struct DecisionRules: Sendable {
     let target = try self.target(facts)
     let controls = try self.controls(facts)
     let app = try self.app(caller.grant, controls)
-    let rule = try checkGrant(caller.grant, facts.method, target)
-    let installation = InstallationID(app: app, store: target.store)
-    let (store, token) = try usable(snapshot.store(installation))
+    let entry = snapshot.store(InstallationID(app: app, store: target.store))
+    let rule = try checkGrant(caller.grant, facts.method, target, labels: entry?.labels ?? [])
+    let (store, token) = try usable(entry)
     if let rule, rule.isAuthoritative, !rule.isMet(by: store.scopes) {
       throw .scopeMissing(rule, granted: store.scopes)
     }
@@ -135,10 +135,13 @@ package struct DecisionRules: Sendable {
     ControlFault(.latchkeyApp, "must be one of: \(apps.map(\.text).joined(separator: ", "))")
   }
 
-  /// The caller's grant: ability, store, scopes.
+  /// The caller's grant: ability, store, method, path, scopes.
+  ///
+  /// An unknown store has no labels, so that who is granted stores by label is told the same of it
+  /// as of a store without that label.
   /// - Returns: the endpoint's rule; `nil` where BigCommerce alone decides.
   private func checkGrant(
-    _ grant: Grant, _ method: HTTPRequest.Method, _ target: Target
+    _ grant: Grant, _ method: HTTPRequest.Method, _ target: Target, labels: Set<StoreLabel>
   ) throws(Problem) -> EndpointRule? {
     var rule: EndpointRule?
     let ability: Ability
@@ -151,7 +154,11 @@ package struct DecisionRules: Sendable {
       ability = rule == nil ? .proxyUnlisted : .proxy
     }
     guard grant.allows(ability) else { throw .missing(ability: ability) }
-    guard grant.allows(store: target.store) else { throw .missing(store: target.store) }
+    guard grant.allows(store: target.store, labelled: labels) else {
+      throw .missing(store: target.store)
+    }
+    guard grant.allows(method) else { throw .missing(method: method) }
+    guard grant.allows(path: target.resourcePath) else { throw .missing(path: target.resourcePath) }
     if let rule, !grant.allows(rule) { throw .missing(grantFor: rule) }
     return rule
   }

@@ -1,5 +1,6 @@
 package import Base
 import BigCommerce
+import HTTPTypes
 
 extension Problem {
   /// No key, or none that is good; which of these is not told.
@@ -20,8 +21,21 @@ extension Problem {
   static func missing(store: StoreHash) -> Problem {
     grantMissing(
       """
-      This key is not granted the store \(store). Ask whoever manages keys for one that names the store.
+      This key is not granted the store \(store). Ask whoever manages keys for one that names the store or a label of it.
       """, [.init("missing_store", .string(store.text))])
+  }
+
+  static func missing(method: HTTPRequest.Method) -> Problem {
+    grantMissing(
+      "This key is not granted the method \(method.rawValue). Ask whoever manages keys for one that has it.",
+      [.init("missing_method", .string(method.rawValue))])
+  }
+
+  /// The path is the caller's own, without its query.
+  static func missing(path: Substring) -> Problem {
+    grantMissing(
+      "This key is granted some paths only, and \(path) is none of them. Ask whoever manages keys for one that has it.",
+      [.init("missing_path", .string(String(path)))])
   }
 
   static func missing(app: AppName) -> Problem {

@@ -23,6 +23,9 @@ extension Keys {
           latchkey keys create --name shop-sync --store '*' --scope store_v2_products_read_only --ability proxy
         The first key of all, an operator's, is made on the database, without a running service:
           latchkey keys create --bootstrap --name me
+        For one that changes prices of the stores with the label vip, and nothing else:
+          latchkey keys create --name prices --store label:vip --scope '*' --ability proxy \\
+            --method PUT --path '/v3/pricelists/*/records'
         A key never grants more than the key that makes it.
         """)
 
@@ -32,10 +35,25 @@ extension Keys {
     var bootstrap = false
     @Option(name: .long, help: "The app that it is for. An operator's key may do without.")
     var app: AppName?
-    @Option(name: .long, help: "A store that it may call, or '*' for all; may be repeated.")
+    @Option(
+      name: .long,
+      help: """
+        A store that it may call, or label:NAME for the stores with that label, or '*' for all; may be repeated.
+        """)
     var store: [String] = []
     @Option(name: .long, help: "A BigCommerce scope that it may use, or '*'; may be repeated.")
     var scope: [String] = []
+    @Option(
+      name: .long,
+      help: "An HTTP method that it may use; GET holds HEAD; may be repeated. Left out: all.")
+    var method: [String] = []
+    @Option(
+      name: .long,
+      help: """
+        A path that it may call, such as /v3/catalog/products/* with * for one segment, or /v3/catalog/** with \
+        ** for one or more; may be repeated. Left out: all.
+        """)
+    var path: [String] = []
     @Option(
       name: .long,
       help: """
@@ -51,7 +69,8 @@ extension Keys {
       guard (1...100).contains(name.utf8.count) else {
         throw ValidationError("--name takes 1 to 100 bytes.")
       }
-      let hasGrant = app != nil || !(store + scope + ability).isEmpty || expiresIn != nil
+      let hasGrant =
+        app != nil || !(store + scope + method + path + ability).isEmpty || expiresIn != nil
       if bootstrap && hasGrant {
         throw ValidationError(
           "--bootstrap makes an operator's key; it takes only --name and --json.")
@@ -88,6 +107,9 @@ extension Keys {
       for (field, values) in [("stores", store), ("scopes", scope), ("abilities", ability)] {
         members.append(.init(field, .array(values.map { .string($0) })))
       }
+      for (field, values) in [("methods", method), ("paths", path)] where !values.isEmpty {
+        members.append(.init(field, .array(values.map { .string($0) })))
+      }
       if let expiresIn { members.append(.init("expires_in", .integer(expiresIn.seconds))) }
       return .object(members)
     }
@@ -107,12 +129,15 @@ extension Keys {
       guard !output.json else { return try console.line(JSONValue.list(rows).prettyText) }
       guard !rows.isEmpty else { return console.note("No keys.") }
       var table = Table(
-        ["ID", "NAME", "APP", "ABILITIES", "STORES", "SCOPES", "CREATED", "EXPIRES", "REVOKED"])
+        [
+          "ID", "NAME", "APP", "ABILITIES", "STORES", "SCOPES", "METHODS", "PATHS", "CREATED",
+          "EXPIRES", "REVOKED",
+        ])
       for row in rows {
         table.add(
           [
-            "id", "name", "app", "abilities", "stores", "scopes", "created_at", "expires_at",
-            "revoked_at",
+            "id", "name", "app", "abilities", "stores", "scopes", "methods", "paths", "created_at",
+            "expires_at", "revoked_at",
           ].map(row.shown))
       }
       try console.line(table.text(color: console.hasColor))

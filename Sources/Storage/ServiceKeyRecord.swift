@@ -59,11 +59,13 @@ extension ServiceKeyRecord {
 extension Grant {
   /// Reads the grant of a key's row.
   ///
-  /// An ability that this version does not know is left out: a newer replica may have written it,
-  /// and less is safe.
+  /// An ability, store, method or path that this version does not know is left out: a newer replica
+  /// may have written it, and less is safe.
   init(_ row: Row) throws(PostgresError) {
     let app = try row.decode("app_id", as: String?.self)
     let stores = try row.decode("stores", as: [String]?.self)
+    let methods = try row.decode("methods", as: [String]?.self)
+    let paths = try row.decode("paths", as: [String]?.self)
     let abilities = try row.decode("abilities", as: [String].self)
     self.init(
       app: try app.map { text throws(PostgresError) in
@@ -72,8 +74,10 @@ extension Grant {
         }
         return name
       },
-      stores: stores.map { .only(Set($0.compactMap { StoreHash($0) })) } ?? .all,
+      stores: stores.map { Stores(knownOf: $0) } ?? .all,
       scopes: ScopeLimit(names: try row.decode("scopes", as: [String].self)),
+      methods: methods.map { MethodSet(knownOf: $0) } ?? .all,
+      paths: paths.map { .only(Set($0.compactMap { try? PathPattern($0) })) } ?? .all,
       abilities: Abilities(abilities.compactMap { Ability(rawValue: $0) }),
       expiresAt: try row.decode("expires_at", as: Timestamp?.self))
   }

@@ -7,8 +7,8 @@ package import Vault
 package enum ServiceKeyError: Error, Equatable {
   /// The acting key does not hold the ability `keys`.
   case notAllowed
-  /// The grant is wider than the acting key's own, in one of these: app, stores, scopes, abilities,
-  /// expiry.
+  /// The grant is wider than the acting key's own, in one of these: app, stores, scopes, methods,
+  /// paths, abilities, expiry.
   case grantTooWide
   /// A grant needs an ability, and an app unless it is an operator's.
   case grantMalformed
@@ -66,18 +66,18 @@ package struct ServiceKeys: Sendable {
         """
         WITH maker AS (
           SELECT 1 FROM service_keys
-          WHERE key_id = $9 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+          WHERE key_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
         ), made AS (
           INSERT INTO service_keys
-            (key_id, name, secret_sha256, app_id, stores, scopes, abilities, expires_at, created_by)
-          SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9 FROM maker RETURNING key_id
+            (created_by, key_id, name, secret_sha256, app_id, stores, scopes, methods, paths, abilities,
+             expires_at)
+          SELECT $1, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 FROM maker RETURNING app_id
         )
         INSERT INTO audit (actor, action, app_id, request_id, details)
-        SELECT $9, 'key_create', $4, $10, $11 FROM made
+        SELECT $1, 'key_create', app_id, $2, $3 FROM made
         """,
-        key.columns(name: name, grant) + [
-          maker.id, maker.requestID?.text, key.details(name: name, grant),
-        ]))
+        [maker.id, maker.requestID?.text, key.details(name: name, grant)]
+          + key.columns(name: name, grant)))
     guard made.affected == 1 else { throw .makerGone }
     return IssuedKey(key: key, name: name, grant: grant)
   }
@@ -91,12 +91,13 @@ package struct ServiceKeys: Sendable {
         """
         WITH made AS (
           INSERT INTO service_keys
-            (key_id, name, secret_sha256, app_id, stores, scopes, abilities, expires_at, created_by)
-          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'bootstrap') RETURNING key_id
+            (created_by, key_id, name, secret_sha256, app_id, stores, scopes, methods, paths, abilities,
+             expires_at)
+          VALUES ('bootstrap', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING app_id
         )
-        INSERT INTO audit (actor, action, app_id, details) SELECT 'bootstrap', 'key_create', $4, $9 FROM made
-        """,
-        key.columns(name: name, grant) + [key.details(name: name, grant)]))
+        INSERT INTO audit (actor, action, app_id, details)
+        SELECT 'bootstrap', 'key_create', app_id, $1 FROM made
+        """, [key.details(name: name, grant)] + key.columns(name: name, grant)))
     return IssuedKey(key: key, name: name, grant: grant)
   }
 
@@ -114,26 +115,27 @@ package struct ServiceKeys: Sendable {
         """
         WITH maker AS (
           SELECT 1 FROM service_keys
-          WHERE key_id = $9 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+          WHERE key_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
         ), old AS (
           UPDATE service_keys
-          SET expires_at = least(expires_at, now() + $13 * interval '1 microsecond')
-          WHERE key_id = $12 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+          SET expires_at = least(expires_at, now() + $5 * interval '1 microsecond')
+          WHERE key_id = $4 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
             AND EXISTS (SELECT 1 FROM maker)
           RETURNING key_id
         ), made AS (
           INSERT INTO service_keys
-            (key_id, name, secret_sha256, app_id, stores, scopes, abilities, expires_at, created_by, rotated_from)
-          SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, key_id FROM old RETURNING key_id
+            (created_by, rotated_from, key_id, name, secret_sha256, app_id, stores, scopes, methods, paths,
+             abilities, expires_at)
+          SELECT $1, key_id, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15 FROM old RETURNING app_id
         )
         INSERT INTO audit (actor, action, app_id, request_id, details)
-        SELECT $9, 'key_rotate', $4, $10, $11 FROM made
+        SELECT $1, 'key_rotate', app_id, $2, $3 FROM made
         """,
-        key.columns(name: old.name, old.grant) + [
+        [
           maker.id, maker.requestID?.text, key.details(name: old.name, old.grant, replacing: id),
           id,
           max(0, overlap.inMicroseconds),
-        ]))
+        ] + key.columns(name: old.name, old.grant)))
     guard made.affected == 1 else { throw .notValid }
     return IssuedKey(key: key, name: old.name, grant: old.grant)
   }
@@ -171,8 +173,8 @@ package struct ServiceKeys: Sendable {
     let result = try await run(
       Statement(
         """
-        SELECT key_id, name, secret_sha256, app_id, stores, scopes, abilities, created_at, created_by,
-          expires_at, revoked_at, rotated_from, change_number
+        SELECT key_id, name, secret_sha256, app_id, stores, scopes, methods, paths, abilities,
+          created_at, created_by, expires_at, revoked_at, rotated_from, change_number
         FROM service_keys
         WHERE ($1::text IS NULL OR app_id = $1) AND ($2::text IS NULL OR key_id > $2)
         ORDER BY key_id LIMIT $3
@@ -188,8 +190,8 @@ package struct ServiceKeys: Sendable {
     let result = try await run(
       Statement(
         """
-        SELECT key_id, name, secret_sha256, app_id, stores, scopes, abilities, created_at, created_by,
-          expires_at, revoked_at, rotated_from, change_number
+        SELECT key_id, name, secret_sha256, app_id, stores, scopes, methods, paths, abilities,
+          created_at, created_by, expires_at, revoked_at, rotated_from, change_number
         FROM service_keys WHERE key_id = $1 AND ($2::text IS NULL OR app_id = $2)
         """, [id, maker.grant.app?.text]))
     guard let record = try records(result).first else { throw .unknownKey }
@@ -222,7 +224,7 @@ extension ServiceKey {
   fileprivate func columns(name: String, _ grant: Grant) -> [any PostgresBindable] {
     [
       id, name, digest.bytes, grant.app?.text, grant.storeNames, grant.scopeNames,
-      grant.abilities.names, grant.expiresAt,
+      grant.methodNames, grant.pathNames, grant.abilities.names, grant.expiresAt,
     ]
   }
 
@@ -231,17 +233,18 @@ extension ServiceKey {
   {
     var members: [JSONValue.Member] = [
       .init("key_id", .string(id)), .init("name", .string(name)),
-      .init("abilities", .array(grant.abilities.names.map { .string($0) })),
-      .init("scopes", .array(grant.scopeNames.map { .string($0) })),
-      .init("stores", .array((grant.storeNames ?? ["*"]).map { .string($0) })),
+      .init("abilities", .names(grant.abilities.names)), .init("scopes", .names(grant.scopeNames)),
+      .init("stores", .names(grant.storeNames)), .init("methods", .names(grant.methodNames)),
+      .init("paths", .names(grant.pathNames)),
     ]
     if let old { members.append(.init("rotated_from", .string(old))) }
     return .object(members)
   }
 }
 
-extension Grant {
-  fileprivate func ending(_ expiresAt: Timestamp?) -> Grant {
-    Grant(app: app, stores: stores, scopes: scopes, abilities: abilities, expiresAt: expiresAt)
+extension JSONValue {
+  /// A list of names; `["*"]` for what has no limit.
+  fileprivate static func names(_ names: [String]?) -> JSONValue {
+    .array((names ?? ["*"]).map { .string($0) })
   }
 }

@@ -79,8 +79,8 @@ package struct StoreUserRecord: Hashable, Sendable {
 package struct StoreFilter: Hashable, Sendable {
   /// `nil`: of all apps.
   package var app: AppName?
-  /// Only these, as a grant names them; `nil`: all.
-  package var stores: [StoreHash]?
+  /// Only these, by name or by their labels.
+  package var granted = Grant.Stores.all
   package var state: InstallationState?
   /// Granted this scope, or one that implies it.
   package var scope: String?
@@ -117,7 +117,7 @@ package struct StoreListing: Sendable {
         FROM installations i JOIN apps a USING (app_id)
         WHERE (i.app_id, i.store_hash) > ($1, $2)
           AND ($3::text IS NULL OR i.app_id = $3)
-          AND ($4::text[] IS NULL OR i.store_hash = ANY ($4))
+          AND ($4::text[] IS NULL OR i.store_hash = ANY ($4) OR i.labels && $11)
           AND ($5::text IS NULL OR i.state = $5)
           AND ($6::text[] IS NULL OR i.scopes && $6)
           AND ($7::text[] IS NULL OR NOT i.scopes && $7)
@@ -128,10 +128,10 @@ package struct StoreListing: Sendable {
         """,
         [
           after?.app.text ?? "", after?.store.text ?? "", filter.app?.text,
-          filter.stores?.map(\.text), filter.state?.rawValue,
+          filter.granted.hashes, filter.state?.rawValue,
           filter.scope.map(Scopes.names(granting:)),
           filter.missingScope.map(Scopes.names(granting:)), filter.prefix, limit,
-          filter.label?.text,
+          filter.label?.text, filter.granted.labels,
         ]))
     var records: [StoreRecord] = []
     for row in result.rows { records.append(try StoreRecord(row)) }
@@ -142,7 +142,7 @@ package struct StoreListing: Sendable {
   package func find(_ installation: InstallationID) async throws(PostgresError) -> StoreRecord? {
     var filter = StoreFilter()
     filter.app = installation.app
-    filter.stores = [installation.store]
+    filter.granted = .only([installation.store])
     return try await list(filter, after: nil, limit: 1).first
   }
 
@@ -161,5 +161,23 @@ package struct StoreListing: Sendable {
     var users: [StoreUserRecord] = []
     for row in result.rows { users.append(try StoreUserRecord(row)) }
     return users
+  }
+}
+
+extension Grant.Stores {
+  /// The hashes for a statement, in order; `nil` for all stores.
+  var hashes: [String]? {
+    switch self {
+    case .all: nil
+    case .only(let hashes, _): hashes.sorted().map(\.text)
+    }
+  }
+
+  /// The labels for a statement, in order; `nil` for all stores.
+  var labels: [String]? {
+    switch self {
+    case .all: nil
+    case .only(_, let labels): labels.sorted().map(\.text)
+    }
   }
 }

@@ -1,4 +1,5 @@
 package import Base
+package import BigCommerce
 package import Postgres
 
 /// A ticket to be stored with the act that makes it: only its digest is known here.
@@ -57,12 +58,12 @@ package struct TicketRedemption: Sendable {
   /// One statement, so that of any number of requests at once one gets the answer.
   ///
   /// `app` is that of the caller's key, or `nil` for an operator's; `stores` are those of the
-  /// caller's grant, or `nil` for all. A ticket of another app or store stays as it is.
+  /// caller's grant. A ticket of another app or store stays as it is.
   ///
   /// - Returns: `nil` when it is unknown, spent, expired or not the caller's: nobody can tell these
   ///   apart.
   package func redeem(
-    sha256: [UInt8], app: AppName?, stores: [StoreHash]?
+    sha256: [UInt8], app: AppName?, stores: Grant.Stores
   ) async throws(PostgresError) -> RedeemedTicket? {
     let result = try await database.query(
       Statement(
@@ -70,14 +71,18 @@ package struct TicketRedemption: Sendable {
         WITH taken AS (
           DELETE FROM tickets
           WHERE ticket_sha256 = $1 AND expires_at > now()
-            AND ($2::text IS NULL OR app_id = $2) AND ($3::text[] IS NULL OR store_hash = ANY ($3))
+            AND ($2::text IS NULL OR app_id = $2)
+            AND ($3::text[] IS NULL OR store_hash = ANY ($3) OR EXISTS (
+              SELECT FROM installations known
+              WHERE known.app_id = tickets.app_id AND known.store_hash = tickets.store_hash
+                AND known.labels && $4))
           RETURNING app_id, store_hash, user_id, channel_id, deep_link
         )
         SELECT taken.*, known.email, known.locale, coalesce(known.is_owner, false) AS is_owner
         FROM taken
         LEFT JOIN store_users known USING (app_id, store_hash, user_id)
         """,
-        [sha256, app?.text, stores?.map(\.text)]))
+        [sha256, app?.text, stores.hashes, stores.labels]))
     guard let row = result.rows.first else { return nil }
     return RedeemedTicket(
       installation: try row.installation(),

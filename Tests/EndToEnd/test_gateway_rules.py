@@ -76,6 +76,37 @@ def test_a_scope_that_the_store_did_not_grant_is_403(ready):
     assert answer.json["granted"]
 
 
+def test_a_grant_by_label_follows_the_labels(ready):
+    key = ready.service_key(stores=["label:vip"])
+    path = f"/stores/{STORE}/v2/store"
+
+    def shape(answer, store):
+        return {k: str(v).replace(store, "") for k, v in answer.json.items() if k != "request_id"}
+    without = refused(untouched(ready, lambda: ready.call(key, "GET", path)), 403, "grant_missing")
+    unknown = refused(ready.call(key, "GET", "/stores/nosuch/v2/store"), 403, "grant_missing")
+    assert shape(without, STORE) == shape(unknown, "nosuch")
+    assert ready.api("GET", f"/v1/stores/{STORE}", key=ready.service_key(stores=["label:vip"], abilities=["stores:read"])
+                     ).status == 403
+    ready.api("PATCH", f"/v1/stores/{STORE}", {"add_labels": ["vip"]})
+    assert ready.call(key, "GET", path).status == 200
+    reader = ready.service_key(stores=["label:vip"], abilities=["stores:read"])
+    assert ready.api("GET", f"/v1/stores/{STORE}", key=reader).status == 200
+    assert [s["store_hash"] for s in ready.api("GET", "/v1/stores", key=reader).json["data"]] == [STORE]
+    ready.api("PATCH", f"/v1/stores/{STORE}", {"labels": []})
+    refused(untouched(ready, lambda: ready.call(key, "GET", path)), 403, "grant_missing")
+
+
+def test_methods_and_paths_of_a_grant_are_limits(ready):
+    key = ready.service_key(stores=[STORE], methods=["GET"], paths=["/v3/catalog/products", "/v3/catalog/products/*"])
+    base = f"/stores/{STORE}/v3/catalog/products"
+    assert ready.call(key, "GET", base + "?limit=1").status == 200
+    assert ready.call(key, "GET", base + "/").status == 200
+    for method, path, name in (("POST", base, "missing_method"), ("GET", base + "/1/images", "missing_path"),
+                               ("GET", f"/stores/{STORE}/v2/store", "missing_path")):
+        answer = refused(untouched(ready, lambda: ready.call(key, method, path)), 403, "grant_missing")
+        assert name in answer.json, answer
+
+
 def test_graphql_and_unlisted_endpoints_take_abilities(ready):
     key = ready.service_key(stores=[STORE])
     refused(ready.call(key, "POST", f"/stores/{STORE}/graphql", {"query": "{store{name}}"}), 403, "grant_missing")

@@ -121,11 +121,64 @@ import Upstream
     #expect(try code(decide([key], method: .head, length: 1)) == "400 bad_target")
   }
 
-  @Test func `forbidden and unknown stores get the same answer but for hash and request ID`() throws
+  private func refusal(_ grant: Grant, _ target: String, _ method: HTTPRequest.Method) throws
+    -> String
   {
+    let key = TestKey(grant)
+    let labelled = StoreEntry(
+      installation: try Named.installation("default", "abc"), state: .suspended,
+      generation: Generation(1), token: .open(Secret("t")), scopes: .none,
+      labels: [try #require(StoreLabel("vip"))])
+    let snapshot = DirectorySnapshot(stores: [labelled], keys: [key.record])
+    let facts = CallFacts(
+      method: method, target: target, headers: try Named.fields([("X-Auth-Token", key.text)]),
+      contentLength: 0)
+    guard
+      case .refuse(let problem) = DecisionRules(apps: [.default]).decide(
+        facts, snapshot, now: Timestamp(seconds: 5))
+    else { return "call" }
+    let named = problem.fields.first.map { " \($0.name)=\($0.value.text)" } ?? ""
+    return "\(problem.status) \(problem.code)\(named)"
+  }
+
+  @Test func `what is missing is named: ability, store, method, path, scope, in that order`() throws
+  {
+    func grant(
+      stores: [String] = ["label:vip"], scopes: [String] = ["store_v2_products"],
+      methods: [String] = ["GET"], paths: [String] = ["/v3/catalog/products"]
+    ) throws -> Grant {
+      Grant(
+        app: .default, stores: try Grant.Stores(names: stores),
+        scopes: .init(names: scopes), methods: try MethodSet(names: methods),
+        paths: .only(Set(try paths.map { try PathPattern($0) })), abilities: Abilities([.proxy]))
+    }
+    let target = "/stores/abc/v3/catalog/products?x=1"
+    #expect(try refusal(grant(), target, .get) == "423 store_suspended")
+    #expect(
+      try refusal(grant(scopes: ["store_v2_orders"]), target, .get)
+        == #"403 grant_missing missing_scopes=["store_v2_products","store_v2_products_read_only"]"#)
+    let noPath = try grant(scopes: [], paths: ["/v3/catalog/products/*"])
+    #expect(
+      try refusal(noPath, target, .get)
+        == #"403 grant_missing missing_path="/v3/catalog/products""#)
+    let noMethod = try grant(scopes: [], methods: ["POST"], paths: ["/v2/**"])
+    #expect(
+      try refusal(noMethod, target, .head) == #"403 grant_missing missing_method="HEAD""#)
+    let noStore = try grant(stores: ["label:eu", "xyz"], methods: ["POST"])
+    #expect(
+      try refusal(noStore, target, .get) == #"403 grant_missing missing_store="abc""#)
+    #expect(
+      try refusal(noStore, "/stores/abc/v3/nosuch", .get)
+        == #"403 grant_missing missing_ability="proxy:unlisted""#)
+  }
+
+  @Test(arguments: [["mine"], ["label:vip"], ["mine", "label:vip"]])
+  func `forbidden and unknown stores get the same answer but for hash and request ID`(
+    _ stores: [String]
+  ) throws {
     let limited = TestKey(
       Grant(
-        app: .default, stores: .only([try Named.store("mine")]), scopes: .all,
+        app: .default, stores: try Grant.Stores(names: stores), scopes: .all,
         abilities: Abilities([.proxy])))
     let snapshot = DirectorySnapshot(
       stores: [try entry("default", "there"), try entry("default", "gone1", state: .uninstalled)],

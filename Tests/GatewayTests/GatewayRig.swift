@@ -33,25 +33,39 @@ struct GatewayRig: Sendable {
   let key: TestKey
   let server: MisbehavingServer
 
-  /// Knows the stores `abc` and `xyz` with the tokens `token-abc` and `token-xyz`, all scopes
-  /// granted.
+  /// An installation of the app `default`, with the token `token-{store}` unless uninstalled.
+  struct Installation: Sendable {
+    let store: StoreHash
+    var state = InstallationState.active
+    var scopes = ["store_v2_products", "store_v2_orders"]
+    var labels: Set<StoreLabel> = []
+  }
+
+  /// What the gateway knows, beside the rig's own key.
+  struct World: Sendable {
+    /// The stores `abc` and `xyz`.
+    var installations = ["abc", "xyz"].compactMap { StoreHash($0) }.map { Installation(store: $0) }
+    var keys: [ServiceKeyRecord] = []
+  }
+
   private struct Source: StoreChangeSource {
     let keyring: Keyring
-    let key: TestKey
+    let world: World
 
     func changes(after position: Int64) async throws(PostgresError) -> StoreChanges {
-      var installations: [InstallationRecord] = []
-      for store in ["abc", "xyz"].compactMap({ StoreHash($0) }) {
-        let id = InstallationID(app: .default, store: store)
-        let place = SealedPlace(.accessToken, of: id, generation: Generation(1))
-        let sealed = try? keyring.seal(Secret(Array("token-\(store)".utf8)), for: place)
-        installations.append(
-          InstallationRecord(
-            installation: id, state: .active, generation: Generation(1), sealedToken: sealed?.bytes,
-            scopes: Scopes(["store_v2_products", "store_v2_orders"]), changeNumber: 1))
-      }
-      return StoreChanges(
-        position: 1, replacesAll: false, installations: installations, keys: [key.record])
+      StoreChanges(
+        position: 1, replacesAll: false, installations: world.installations.map(record),
+        keys: world.keys)
+    }
+
+    private func record(_ installation: Installation) -> InstallationRecord {
+      let id = InstallationID(app: .default, store: installation.store)
+      let place = SealedPlace(.accessToken, of: id, generation: Generation(1))
+      let sealed = try? keyring.seal(Secret(Array("token-\(id.store)".utf8)), for: place)
+      return InstallationRecord(
+        installation: id, state: installation.state, generation: Generation(1),
+        sealedToken: installation.state == .uninstalled ? nil : sealed?.bytes,
+        scopes: Scopes(installation.scopes), labels: installation.labels, changeNumber: 1)
     }
 
     func auditUnreadable(_ records: [InstallationRecord]) async throws(PostgresError) {}
@@ -59,7 +73,7 @@ struct GatewayRig: Sendable {
 
   static func run<T: Sendable>(
     adjust: (inout CurlSettings, inout GatewaySettings) -> Void = { _, _ in },
-    script: @escaping MisbehavingServer.Script,
+    world: World = World(), script: @escaping MisbehavingServer.Script,
     _ body: @escaping @Sendable (GatewayRig) async throws -> T
   ) async throws -> T {
     var curl = CurlSettings()
@@ -69,10 +83,13 @@ struct GatewayRig: Sendable {
     let keyring = try Keyring(parsing: Keyring.makeEntry(try #require(KeyID("k1"))))
     let key = TestKey(
       Grant(app: .default, stores: .all, scopes: .all, abilities: Abilities([.operator])))
+    var whole = world
+    whole.keys.append(key.record)
+    let source = Source(keyring: keyring, world: whole)
     return try await MisbehavingServer.run(script: script) { server in
       let client = try CurlClient(reactor: TestCluster.reactor, settings: curlSettings)
       let directory = StoreDirectory(
-        source: Source(keyring: keyring, key: key), keyring: keyring, clock: .standing,
+        source: source, keyring: keyring, clock: .standing,
         logger: .silent)
       try await directory.refreshNow()
       let origin = try #require(Origin("http://127.0.0.1:\(server.port)"))
@@ -103,7 +120,7 @@ struct GatewayRig: Sendable {
   func withStaleDirectory() throws -> GatewayRig {
     let keyring = try Keyring(parsing: Keyring.makeEntry(try #require(KeyID("k1"))))
     let stale = StoreDirectory(
-      source: Source(keyring: keyring, key: key), keyring: keyring, logger: .silent)
+      source: Source(keyring: keyring, world: World()), keyring: keyring, logger: .silent)
     let origin = try #require(Origin("http://127.0.0.1:\(server.port)"))
     let gateway = StoreGateway(
       directory: stale,
@@ -116,10 +133,9 @@ struct GatewayRig: Sendable {
 
   func send(
     _ method: HTTPRequest.Method = .get, _ target: String, headers: [(String, String)] = [],
-    length: Int? = 0,
-    body: GatewayRequest.Body? = nil
+    length: Int? = 0, body: GatewayRequest.Body? = nil, key caller: String? = nil
   ) async throws -> GatewayResponse {
-    let fields = try Named.fields([("X-Auth-Token", key.text)] + headers)
+    let fields = try Named.fields([("X-Auth-Token", caller ?? key.text)] + headers)
     return await gateway.respond(
       to: GatewayRequest(
         method: method, target: target, headers: fields, contentLength: length, body: body,

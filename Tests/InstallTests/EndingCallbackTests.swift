@@ -1,4 +1,5 @@
 import Base
+import BigCommerce
 import Postgres
 import Storage
 import Testing
@@ -123,7 +124,7 @@ import Vault
       let removal = deployment.signed("r1", at: 20, user: 42)
       #expect(try await deployment.removeUser(removal) == .acknowledged)
       let redemption = TicketRedemption(database: deployment.database)
-      #expect(try await redemption.redeem(sha256: ticket, app: nil, stores: nil) == nil)
+      #expect(try await redemption.redeem(sha256: ticket, app: nil, stores: .all) == nil)
       #expect(try await deployment.load(load).failure == .userRemoved)
       let sameSecond = deployment.signed("l2", at: 20, user: 42)
       #expect(try await deployment.load(sameSecond).failure == .userRemoved)

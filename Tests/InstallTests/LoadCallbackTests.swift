@@ -1,4 +1,5 @@
 import Base
+import BigCommerce
 import Postgres
 import Storage
 import Testing
@@ -44,7 +45,7 @@ import Vault
       let redemption = TicketRedemption(database: deployment.database)
       let redeemed = try await withThrowingTaskGroup(of: RedeemedTicket?.self) { group in
         for _ in 0..<50 {
-          group.addTask { try await redemption.redeem(sha256: digest, app: nil, stores: nil) }
+          group.addTask { try await redemption.redeem(sha256: digest, app: nil, stores: .all) }
         }
         return try await group.reduce(into: [RedeemedTicket]()) {
           if let ticket = $1 { $0.append(ticket) }
@@ -69,12 +70,12 @@ import Vault
       let redemption = TicketRedemption(database: deployment.database)
       let other = try #require(AppName("other"))
       let store = try #require(StoreHash("other"))
-      #expect(try await redemption.redeem(sha256: digest, app: other, stores: nil) == nil)
-      #expect(try await redemption.redeem(sha256: digest, app: nil, stores: [store]) == nil)
-      #expect(try await redemption.redeem(sha256: digest, app: nil, stores: []) == nil)
+      #expect(try await redemption.redeem(sha256: digest, app: other, stores: .all) == nil)
+      #expect(try await redemption.redeem(sha256: digest, app: nil, stores: .only([store])) == nil)
+      #expect(try await redemption.redeem(sha256: digest, app: nil, stores: .only([])) == nil)
       try await deployment.execute(
         Statement("UPDATE tickets SET expires_at = expires_at - interval '60 s'"))
-      #expect(try await redemption.redeem(sha256: digest, app: .default, stores: nil) == nil)
+      #expect(try await redemption.redeem(sha256: digest, app: .default, stores: .all) == nil)
       #expect(try await deployment.sweeper.sweepExpired() == 1)
       #expect(try await deployment.number(Statement("SELECT count(*) AS n FROM tickets")) == 0)
     }

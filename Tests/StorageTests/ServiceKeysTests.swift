@@ -45,8 +45,11 @@ import Vault
   @Test func `a key is stored with its grant and without its secret`() async throws {
     try await withKeys { keys, database, maker in
       let store = try #require(StoreHash("abc"))
+      let vip = try #require(StoreLabel("vip"))
       let grant = Grant(
-        app: .default, stores: .only([store]), scopes: .only(Scopes(["store_v2_orders"])),
+        app: .default, stores: .only([store], labels: [vip]),
+        scopes: .only(Scopes(["store_v2_orders"])), methods: try MethodSet(names: ["GET", "PUT"]),
+        paths: .only([try PathPattern("/v2/orders/**"), try PathPattern("/v2/orders")]),
         abilities: Abilities([.proxy]), expiresAt: Timestamp(seconds: 4_000_000_000))
       let made = try await keys.create(name: "shop", grant: grant, by: maker)
       let stored = try #require(try await record(made.key.id, database))
@@ -72,6 +75,24 @@ import Vault
     }
   }
 
+  @Test func `what a newer version granted and this one does not know allows nothing`() async throws
+  {
+    try await withKeys { keys, database, maker in
+      let made = try await keys.create(name: "shop", grant: wide, by: maker)
+      _ = try await database.query(
+        Statement(
+          """
+          UPDATE service_keys SET stores = '{abc,team:7,label:vip}', methods = '{GET,QUERY}',
+            paths = '{/v3/hooks,"/v3/[a-z]+"}', abilities = '{proxy,fly}' WHERE key_id = $1
+          """, [made.key.id]))
+      let grant = try #require(try await record(made.key.id, database)).grant
+      #expect(grant.storeNames == ["abc", "label:vip"])
+      #expect(grant.methodNames == ["GET", "HEAD"])
+      #expect(grant.pathNames == ["/v3/hooks"])
+      #expect(grant.abilities.names == ["proxy"])
+    }
+  }
+
   @Test func `nobody grants more than they hold`() async throws {
     try await withKeys { keys, database, maker in
       let store = try #require(StoreHash("abc"))
@@ -85,6 +106,9 @@ import Vault
         Grant(
           app: .default, stores: .all, scopes: narrow.scopes, abilities: narrow.abilities,
           expiresAt: narrow.expiresAt),
+        Grant(
+          app: .default, stores: .only([store], labels: [try #require(StoreLabel("vip"))]),
+          scopes: narrow.scopes, abilities: narrow.abilities, expiresAt: narrow.expiresAt),
         Grant(
           app: .default, stores: narrow.stores, scopes: .all, abilities: narrow.abilities,
           expiresAt: narrow.expiresAt),

@@ -134,6 +134,38 @@ import Vault
     }
   }
 
+  @Test func `who is granted a label sees its stores, and redeems their tickets`() async throws {
+    try await withStore { database, states, id in
+      for store in ["def", "ghi"] { try await database.addInstallation(store, sealedToken: [1]) }
+      _ = try await states.label(id, .replace(try labels("vip")), act: act)
+      var filter = StoreFilter()
+      for (names, stores) in [
+        (["label:vip"], ["abc"]), (["label:eu"], []), (["ghi", "label:vip"], ["abc", "ghi"]),
+        (["ghi"], ["ghi"]), ([], []),
+      ] {
+        filter.granted = try Grant.Stores(names: names)
+        let found = try await StoreListing(database: database).list(filter, after: nil, limit: 9)
+        #expect(found.map(\.installation.store.text) == stores, "\(names)")
+      }
+      let tickets = TicketRedemption(database: database)
+      for store in ["abc", "def"] {
+        _ = try await database.query(
+          Statement(
+            """
+            INSERT INTO tickets (app_id, store_hash, ticket_sha256, expires_at)
+            VALUES ('default', $1, $2, now() + interval '1 minute')
+            """, [store, Array(store.utf8)]))
+      }
+      let vip = try Grant.Stores(names: ["label:vip"])
+      let theirs = try await tickets.redeem(sha256: Array("def".utf8), app: .default, stores: vip)
+      #expect(theirs == nil)
+      let mine = try await tickets.redeem(sha256: Array("abc".utf8), app: .default, stores: vip)
+      #expect(mine?.installation == id)
+      let all = try await tickets.redeem(sha256: Array("def".utf8), app: nil, stores: .all)
+      #expect(all?.installation.store.text == "def")
+    }
+  }
+
   /// Installs the app again, as an import does.
   private func install(_ id: InstallationID, _ database: Database) async throws {
     let keyring = try Keyring(parsing: Keyring.makeEntry(try #require(KeyID("k1"))))

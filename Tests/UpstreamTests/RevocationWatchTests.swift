@@ -160,6 +160,33 @@ private final class Platform: Sendable {
     }
   }
 
+  @Test func `two directories on one database see a label within one poll`() async throws {
+    try await Rig.run(script: platform.script) { rig in
+      try await rig.install(["abc"])
+      let id = try rig.id("abc")
+      let vip = try #require(StoreLabel("vip"))
+      let here = rig.directory()
+      let there = rig.directory()
+      try await here.refreshNow()
+      try await there.refreshNow()
+      let activity = here.current()?.store(id)?.activity
+      let states = InstallationStates(database: rig.database)
+      let act = Act(actor: "k1", requestID: nil)
+      #expect(try await states.label(id, .replace([vip]), act: act) == .changed)
+      let polling = Task { try await there.run() }
+      try await here.refreshNow()
+      #expect(here.current()?.store(id)?.labels == [vip])
+      #expect(here.current()?.store(id)?.activity === activity)
+      let deadline = ContinuousClock.now + .seconds(2)
+      while there.current()?.store(id)?.labels != [vip], ContinuousClock.now < deadline {
+        await Task.yield()
+      }
+      #expect(there.current()?.store(id)?.labels == [vip])
+      polling.cancel()
+      try await polling.value
+    }
+  }
+
   @Test func `two rows that swapped their tokens cause no call, and are in the audit once`()
     async throws
   {

@@ -3,14 +3,27 @@ package import BigCommerce
 package import HTTPTypes
 
 /// Who calls the JSON API: a service key that has been checked.
-package struct APICaller: Hashable, Sendable {
+package struct APICaller: Sendable {
   /// The key's ID, never its text.
   package let keyID: String
   package let grant: Grant
+  private let labels: @Sendable (InstallationID) -> Set<StoreLabel>
 
-  package init(keyID: String, grant: Grant) {
+  /// `labels` says what a store had at the moment at which the key was checked; none when there is
+  /// no such store.
+  package init(
+    keyID: String, grant: Grant,
+    labels: @escaping @Sendable (InstallationID) -> Set<StoreLabel> = { _ in [] }
+  ) {
     self.keyID = keyID
     self.grant = grant
+    self.labels = labels
+  }
+
+  /// Whether the grant holds the store, by its name or by its labels.
+  package func mayName(_ installation: InstallationID) -> Bool {
+    grant.allows(app: installation.app)
+      && grant.allows(store: installation.store, labelled: labels(installation))
   }
 }
 

@@ -50,11 +50,10 @@ package struct KeysAPI: Sendable {
   }
 
   private func create(_ request: APIRequest) async throws(Problem) -> APIAnswer {
-    let body = try APIBody(
-      request.body, known: ["name", "app", "stores", "scopes", "abilities", "expires_in"])
+    let body = try APIBody(request.body, known: Grant.fields.union(["name"]))
     let name = try body.text("name")
     guard name.utf8.count <= 100 else { throw .badRequest("The field name has at most 100 bytes.") }
-    let grant = try grant(body)
+    let grant = try Grant(body, now: clock.now())
     let made = try await translated { () throws(ServiceKeyError) in
       try await keys.create(name: name, grant: grant, by: request.maker)
     }
@@ -82,39 +81,6 @@ package struct KeysAPI: Sendable {
     }
     await changed()
     return .done
-  }
-
-  private func grant(_ body: APIBody) throws(Problem) -> Grant {
-    var app: AppName?
-    if let text = try body.optionalText("app") {
-      guard let name = AppName(text) else { throw .badRequest("The field app is an app's name.") }
-      app = name
-    }
-    let names = try body.texts("abilities")
-    let abilities: Abilities
-    do throws(UnknownAbility) {
-      abilities = try Abilities(names: names)
-    } catch {
-      let names = Ability.allCases.map(\.rawValue).joined(separator: ", ")
-      throw .badRequest("\(error.name) is not an ability. Abilities: \(names).")
-    }
-    let expiresIn = try body.integer("expires_in", in: 1...3_153_600_000)
-    return Grant(
-      app: app, stores: try stores(body), scopes: .init(names: try body.texts("scopes")),
-      abilities: abilities, expiresAt: expiresIn.map { clock.now() + .seconds($0) })
-  }
-
-  private func stores(_ body: APIBody) throws(Problem) -> Grant.Stores {
-    let texts = try body.texts("stores")
-    if texts == ["*"] { return .all }
-    var hashes: Set<StoreHash> = []
-    for text in texts {
-      guard let hash = StoreHash(text) else {
-        throw .badRequest("\(text.debugDescription) in the field stores is no store hash.")
-      }
-      hashes.insert(hash)
-    }
-    return .only(hashes)
   }
 
   private func translated<Value: Sendable>(
@@ -146,9 +112,9 @@ extension ServiceKeyRecord {
     [
       "id": .string(id), "name": .string(name),
       "app": grant.app.map { .string($0.text) } ?? .null,
-      "stores": .array((grant.storeNames ?? ["*"]).map { .string($0) }),
-      "scopes": .array(grant.scopeNames.map { .string($0) }),
-      "abilities": .array(grant.abilities.names.map { .string($0) }),
+      "stores": .names(grant.storeNames), "scopes": .names(grant.scopeNames),
+      "methods": .names(grant.methodNames), "paths": .names(grant.pathNames),
+      "abilities": .names(grant.abilities.names),
       "created_at": .string(createdAt.description), "created_by": .string(createdBy),
       "expires_at": .time(grant.expiresAt), "revoked_at": .time(revokedAt),
       "rotated_from": rotatedFrom.map { .string($0) } ?? .null,
@@ -157,6 +123,11 @@ extension ServiceKeyRecord {
 }
 
 extension JSONValue {
+  /// A list of names; `["*"]` for what has no limit.
+  fileprivate static func names(_ names: [String]?) -> JSONValue {
+    .array((names ?? ["*"]).map { .string($0) })
+  }
+
   /// A moment as the API writes it, or null.
   static func time(_ moment: Timestamp?) -> JSONValue {
     moment.map { .string($0.description) } ?? .null
@@ -170,7 +141,9 @@ extension Problem {
       case .notAllowed: .abilityMissing(.keys)
       case .grantTooWide:
         .grantMissing(
-          "A key never grants more than its maker holds: app, stores, scopes, abilities and expiry."
+          """
+          A key never grants more than its maker holds: app, stores, scopes, methods, paths, abilities and expiry.
+          """
         )
       case .grantMalformed:
         .badRequest("A key needs at least one ability, and an app unless it is an operator's.")

@@ -165,16 +165,17 @@ extension APIRequest {
       guard let name = AppName(text) else { throw .badRequest("app is an app's name.") }
       app = name
     }
-    guard caller.grant.allows(app: app), caller.grant.allows(store: hash) else {
+    let installation = InstallationID(app: app, store: hash)
+    guard caller.mayName(installation) else {
       throw .grantMissing("This key is not for the store \(hash) of the app \(app).")
     }
-    return InstallationID(app: app, store: hash)
+    return installation
   }
 
   fileprivate func storeFilter() throws(Problem) -> StoreFilter {
     var filter = StoreFilter()
     filter.app = caller.grant.app
-    if case .only(let hashes) = caller.grant.stores { filter.stores = hashes.sorted() }
+    filter.granted = caller.grant.stores
     if let text = query["app"] {
       guard let app = AppName(text) else {
         throw .badRequest("The query parameter app is an app's name.")

@@ -25,11 +25,9 @@ package struct TicketsAPI: Sendable {
     let body = try APIBody(request.body, known: ["ticket"])
     let text = try body.text("ticket")
     guard let digest = Ticket.parse(text) else { throw .ticketNotValid }
-    var stores: [StoreHash]?
-    if case .only(let hashes) = request.caller.grant.stores { stores = hashes.sorted() }
     let redeemed = try await stored { () throws(PostgresError) in
       try await tickets.redeem(
-        sha256: digest.bytes, app: request.caller.grant.app, stores: stores)
+        sha256: digest.bytes, app: request.caller.grant.app, stores: request.caller.grant.stores)
     }
     guard let redeemed else { throw .ticketNotValid }
     return APIAnswer([
