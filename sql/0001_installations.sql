@@ -208,7 +208,8 @@ CREATE TABLE service_keys (
   abilities text[] NOT NULL,
   created_at timestamptz NOT NULL DEFAULT now(),
   created_by text NOT NULL,                      -- key_id of its maker, or 'bootstrap'
-  expires_at timestamptz,
+  expires_at timestamptz,                        -- the grant's own end; a successor has the same
+  overlap_ends_at timestamptz,                   -- since when a rotated key is no longer good
   revoked_at timestamptz,
   rotated_from text,
   change_number bigint NOT NULL,

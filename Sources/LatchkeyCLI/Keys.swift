@@ -131,13 +131,13 @@ extension Keys {
       var table = Table(
         [
           "ID", "NAME", "APP", "ABILITIES", "STORES", "SCOPES", "METHODS", "PATHS", "CREATED",
-          "EXPIRES", "REVOKED",
+          "EXPIRES", "OVERLAP ENDS", "REVOKED",
         ])
       for row in rows {
         table.add(
           [
             "id", "name", "app", "abilities", "stores", "scopes", "methods", "paths", "created_at",
-            "expires_at", "revoked_at",
+            "expires_at", "overlap_ends_at", "revoked_at",
           ].map(row.shown))
       }
       try console.line(table.text(color: console.hasColor))
@@ -147,11 +147,16 @@ extension Keys {
   /// `latchkey keys rotate`.
   struct Rotate: Command {
     static let configuration = CommandConfiguration(
-      abstract: "Replace a key by a new one with the same name and grant.")
+      abstract: "Replace a key by a new one with the same name and grant.",
+      discussion: """
+        Without a pause for its service: rotate with --overlap 1d, give the service the new key, see with keys list
+        that the old one is no longer used, and revoke it or let the overlap end.
+        """)
 
     @OptionGroup var key: KeyArgument
     @Option(
-      name: .long, help: "How long the old key stays good, such as 10m. Left out: not at all.")
+      name: .long,
+      help: "How long the old key stays good, such as 10m; at most 30d. Left out: not at all.")
     var overlap = TimeSpan(seconds: 0)
     @OptionGroup var confirmation: ConfirmationOptions
     @OptionGroup var output: OutputOptions
@@ -160,7 +165,7 @@ extension Keys {
       let end =
         overlap.seconds == 0
         ? "the old one ends at once" : "the old one ends in \(overlap.seconds) s"
-      let body: JSONValue = ["overlap_seconds": .integer(overlap.seconds)]
+      let body: JSONValue = ["overlap": .integer(overlap.seconds)]
       let made = try await key.change("replace", "; \(end)", confirmation, console) { target in
         APICall(method: .post, target: target + "/rotate", body: body.encoded())
       }

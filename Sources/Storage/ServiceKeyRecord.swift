@@ -12,6 +12,8 @@ package struct ServiceKeyRecord: Hashable, Sendable {
   package let createdAt: Timestamp
   /// The ID of the key that made it, or `bootstrap`.
   package let createdBy: String
+  /// Until when it stays good beside its successor; `nil`: it was not rotated.
+  package let overlapEndsAt: Timestamp?
   package let revokedAt: Timestamp?
   /// The ID of the key that it replaces.
   package let rotatedFrom: String?
@@ -19,8 +21,8 @@ package struct ServiceKeyRecord: Hashable, Sendable {
 
   package init(
     id: String, name: String, digest: KeyDigest, grant: Grant, createdAt: Timestamp,
-    createdBy: String, revokedAt: Timestamp? = nil, rotatedFrom: String? = nil,
-    changeNumber: Int64 = 0
+    createdBy: String, overlapEndsAt: Timestamp? = nil, revokedAt: Timestamp? = nil,
+    rotatedFrom: String? = nil, changeNumber: Int64 = 0
   ) {
     self.id = id
     self.name = name
@@ -28,14 +30,15 @@ package struct ServiceKeyRecord: Hashable, Sendable {
     self.grant = grant
     self.createdAt = createdAt
     self.createdBy = createdBy
+    self.overlapEndsAt = overlapEndsAt
     self.revokedAt = revokedAt
     self.rotatedFrom = rotatedFrom
     self.changeNumber = changeNumber
   }
 
-  /// Whether it is neither revoked nor expired.
+  /// Whether it is neither revoked nor expired, nor replaced for longer than its overlap.
   package func isValid(at now: Timestamp) -> Bool {
-    revokedAt == nil && !grant.isExpired(at: now)
+    revokedAt == nil && !grant.isExpired(at: now) && overlapEndsAt.map { $0 > now } ?? true
   }
 }
 
@@ -50,6 +53,7 @@ extension ServiceKeyRecord {
     grant = try Grant(row)
     createdAt = try row.decode("created_at")
     createdBy = try row.decode("created_by")
+    overlapEndsAt = try row.decode("overlap_ends_at")
     revokedAt = try row.decode("revoked_at")
     rotatedFrom = try row.decode("rotated_from")
     changeNumber = try row.decode("change_number")

@@ -66,7 +66,8 @@ package struct ServiceKeys: Sendable {
         """
         WITH maker AS (
           SELECT 1 FROM service_keys
-          WHERE key_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+          WHERE key_id = $1 AND revoked_at IS NULL
+            AND coalesce(least(expires_at, overlap_ends_at) > now(), true)
         ), made AS (
           INSERT INTO service_keys
             (created_by, key_id, name, secret_sha256, app_id, stores, scopes, methods, paths, abilities,
@@ -101,9 +102,14 @@ package struct ServiceKeys: Sendable {
     return IssuedKey(key: key, name: name, grant: grant)
   }
 
-  /// Replaces a key by a new one with the same name and grant.
+  /// How long an old key may stay good beside its successor.
+  package static let longestOverlap = Duration.seconds(2_592_000)
+
+  /// Replaces a key by a new one with the same name and grant, which ends when the old one's would.
   ///
-  /// The old key stays good for `overlap`, at most until its own expiry.
+  /// The old key stays good for `overlap`, at most until the end of its grant. Meanwhile it may be
+  /// rotated again, for whoever lost the answer; that makes a further successor and does not lengthen
+  /// the overlap.
   package func rotate(
     _ id: String, overlap: Duration, by maker: KeyMaker
   ) async throws(ServiceKeyError) -> IssuedKey {
@@ -115,11 +121,13 @@ package struct ServiceKeys: Sendable {
         """
         WITH maker AS (
           SELECT 1 FROM service_keys
-          WHERE key_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+          WHERE key_id = $1 AND revoked_at IS NULL
+            AND coalesce(least(expires_at, overlap_ends_at) > now(), true)
         ), old AS (
           UPDATE service_keys
-          SET expires_at = least(expires_at, now() + $5 * interval '1 microsecond')
-          WHERE key_id = $4 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+          SET overlap_ends_at = least(overlap_ends_at, now() + $5 * interval '1 microsecond')
+          WHERE key_id = $4 AND revoked_at IS NULL
+            AND coalesce(least(expires_at, overlap_ends_at) > now(), true)
             AND EXISTS (SELECT 1 FROM maker)
           RETURNING key_id
         ), made AS (
@@ -174,7 +182,7 @@ package struct ServiceKeys: Sendable {
       Statement(
         """
         SELECT key_id, name, secret_sha256, app_id, stores, scopes, methods, paths, abilities,
-          created_at, created_by, expires_at, revoked_at, rotated_from, change_number
+          created_at, created_by, expires_at, overlap_ends_at, revoked_at, rotated_from, change_number
         FROM service_keys
         WHERE ($1::text IS NULL OR app_id = $1) AND ($2::text IS NULL OR key_id > $2)
         ORDER BY key_id LIMIT $3
@@ -191,7 +199,7 @@ package struct ServiceKeys: Sendable {
       Statement(
         """
         SELECT key_id, name, secret_sha256, app_id, stores, scopes, methods, paths, abilities,
-          created_at, created_by, expires_at, revoked_at, rotated_from, change_number
+          created_at, created_by, expires_at, overlap_ends_at, revoked_at, rotated_from, change_number
         FROM service_keys WHERE key_id = $1 AND ($2::text IS NULL OR app_id = $2)
         """, [id, maker.grant.app?.text]))
     guard let record = try records(result).first else { throw .unknownKey }

@@ -139,6 +139,15 @@ def test_keys_are_made_listed_rotated_and_revoked(ready):
     rotated = ready.api("POST", f"/v1/keys/{made.json['id']}/rotate")
     assert rotated.status == 201 and rotated.json["key"] != made.json["key"]
     assert ready.call(rotated.json["key"], "GET", f"/stores/{STORE}/v2/store").status == 200
+    assert ready.call(made.json["key"], "GET", f"/stores/{STORE}/v2/store").status == 401
+    for overlap in (-1, 2_592_001, "1h", 1.5):
+        problem(ready.api("POST", f"/v1/keys/{rotated.json['id']}/rotate", {"overlap": overlap}), 400)
+    second = ready.api("POST", f"/v1/keys/{rotated.json['id']}/rotate", {"overlap": 600}).json
+    for key in (rotated.json["key"], second["key"]):
+        assert ready.call(key, "GET", f"/stores/{STORE}/v2/store").status == 200
+    listed = {k["id"]: k for k in ready.api("GET", "/v1/keys").json["data"]}
+    assert listed[rotated.json["id"]]["overlap_ends_at"] and listed[second["id"]]["overlap_ends_at"] is None
+    assert listed[second["id"]]["expires_at"] == listed[made.json["id"]]["expires_at"]
     assert ready.api("DELETE", f"/v1/keys/{rotated.json['id']}").status in (200, 204)
     assert ready.call(rotated.json["key"], "GET", f"/stores/{STORE}/v2/store").status == 401
     problem(ready.api("DELETE", "/v1/keys/nosuchkey0"), 404)

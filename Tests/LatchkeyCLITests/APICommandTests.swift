@@ -163,7 +163,7 @@ final class StubService: Sendable {
       changes == [
         Asked(line: "DELETE /v1/stores/abc?purge=true&app=shop", body: ""),
         Asked(line: "DELETE /v1/keys/k1", body: ""),
-        Asked(line: "POST /v1/keys/k1/rotate", body: #"{"overlap_seconds":600}"#),
+        Asked(line: "POST /v1/keys/k1/rotate", body: #"{"overlap":600}"#),
       ])
     #expect(console.output.contains("key   lk_k2_s_c\nid    k2\nname  sync\n"))
   }

@@ -180,21 +180,53 @@ import Vault
     }
   }
 
-  @Test func `a rotated key has a successor with its grant and an end`() async throws {
+  @Test func `a rotated key has a successor with its grant, and an overlap`() async throws {
     try await withKeys { keys, database, maker in
-      let made = try await keys.create(name: "shop", grant: wide, by: maker)
+      let grant = wide.ending(Timestamp(seconds: 4_000_000_000))
+      let made = try await keys.create(name: "shop", grant: grant, by: maker)
       let next = try await keys.rotate(made.key.id, overlap: .seconds(3600), by: maker)
       let old = try #require(try await record(made.key.id, database))
       let new = try #require(try await record(next.key.id, database))
-      #expect(new.grant == wide)
+      #expect(new.grant == grant && old.grant == grant)
       #expect(new.name == "shop")
       #expect(new.rotatedFrom == old.id)
-      let left = try #require(old.grant.expiresAt) - WallClock.system.now()
+      #expect(new.overlapEndsAt == nil)
+      let end = try #require(old.overlapEndsAt)
+      let left = end - WallClock.system.now()
       #expect(left > .seconds(3500) && left < .seconds(3700))
-      #expect(old.isValid(at: WallClock.system.now()))
+      #expect(old.isValid(at: end - .seconds(1)) && !old.isValid(at: end))
       // A second rotation with a longer overlap does not lengthen the first one's.
       _ = try await keys.rotate(made.key.id, overlap: .seconds(7200), by: maker)
-      #expect(try await record(made.key.id, database)?.grant.expiresAt == old.grant.expiresAt)
+      #expect(try await record(made.key.id, database)?.overlapEndsAt == end)
+    }
+  }
+
+  @Test func `who rotates again within the overlap gets a key that outlives it`() async throws {
+    try await withKeys { keys, database, maker in
+      let made = try await keys.create(name: "shop", grant: wide, by: maker)
+      _ = try await keys.rotate(made.key.id, overlap: .seconds(60), by: maker)
+      let again = try await keys.rotate(made.key.id, overlap: .seconds(60), by: maker)
+      let record = try #require(try await record(again.key.id, database))
+      #expect(record.grant == wide && record.overlapEndsAt == nil)
+    }
+  }
+
+  @Test func `a key whose overlap is over neither makes, nor rotates, nor is rotated`() async throws
+  {
+    try await withKeys { keys, database, maker in
+      let made = try await keys.create(name: "shop", grant: wide, by: maker)
+      let old = KeyMaker(id: made.key.id, grant: wide, requestID: nil)
+      let next = try await keys.rotate(made.key.id, overlap: .zero, by: old)
+      #expect(
+        try await record(made.key.id, database)?.isValid(at: WallClock.system.now()) == false)
+      await #expect(throws: ServiceKeyError.makerGone) {
+        try await keys.create(name: "x", grant: wide, by: old)
+      }
+      for (id, by) in [(made.key.id, maker), (next.key.id, old)] {
+        await #expect(throws: ServiceKeyError.notValid) {
+          try await keys.rotate(id, overlap: .zero, by: by)
+        }
+      }
     }
   }
 

@@ -64,8 +64,9 @@ package struct KeysAPI: Sendable {
   private func rotate(_ request: APIRequest) async throws(Problem) -> APIAnswer {
     var overlap: Int64 = 0
     if !request.body.isEmpty {
-      let body = try APIBody(request.body, known: ["overlap_seconds"])
-      overlap = try body.integer("overlap_seconds", in: 0...2_592_000) ?? 0
+      let body = try APIBody(request.body, known: ["overlap"])
+      let longest = ServiceKeys.longestOverlap.components.seconds
+      overlap = try body.integer("overlap", in: 0...longest) ?? 0
     }
     let made = try await translated { () throws(ServiceKeyError) in
       try await keys.rotate(
@@ -116,7 +117,8 @@ extension ServiceKeyRecord {
       "methods": .names(grant.methodNames), "paths": .names(grant.pathNames),
       "abilities": .names(grant.abilities.names),
       "created_at": .string(createdAt.description), "created_by": .string(createdBy),
-      "expires_at": .time(grant.expiresAt), "revoked_at": .time(revokedAt),
+      "expires_at": .time(grant.expiresAt), "overlap_ends_at": .time(overlapEndsAt),
+      "revoked_at": .time(revokedAt),
       "rotated_from": rotatedFrom.map { .string($0) } ?? .null,
     ]
   }
