@@ -209,7 +209,7 @@ let package = Package(
       "Upstream",
       [
         "Storage", "Postgres", "Curl", "Reactor", "BigCommerce", "Vault", "Base", nioCore, nioPosix,
-        httpTypes, logging,
+        httpTypes, logging, lifecycle,
       ]),
     tests(
       "Install",

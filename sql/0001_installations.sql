@@ -212,12 +212,16 @@ CREATE TABLE service_keys (
   overlap_ends_at timestamptz,                   -- since when a rotated key is no longer good
   revoked_at timestamptz,
   rotated_from text,
+  last_used_at timestamptz,                      -- the minute of the last call; written a minute late, in batches
   change_number bigint NOT NULL,
   CONSTRAINT service_keys_pkey PRIMARY KEY (key_id),
   CONSTRAINT service_keys_app_fkey FOREIGN KEY (app_id) REFERENCES apps (app_id)
 );
-CREATE TRIGGER service_keys_take_change_number BEFORE INSERT OR UPDATE ON service_keys
-  FOR EACH ROW EXECUTE FUNCTION take_change_number();
+-- Only what replicas cache takes a number: uses are noted without holding the counter's lock.
+CREATE TRIGGER service_keys_take_change_number
+  BEFORE INSERT OR UPDATE OF key_id, name, secret_sha256, app_id, stores, scopes, methods, paths, abilities,
+    created_at, created_by, expires_at, overlap_ends_at, revoked_at, rotated_from
+  ON service_keys FOR EACH ROW EXECUTE FUNCTION take_change_number();
 -- For: what changed since the last poll of the cache.
 CREATE INDEX service_keys_by_change ON service_keys (change_number);
 

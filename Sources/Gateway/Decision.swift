@@ -39,7 +39,7 @@ package enum Decision: Sendable {
 }
 
 /// The gateway's rules in DESIGN's order of refusals, as a pure function of the request and a
-/// snapshot.
+/// snapshot, in which only the use of the caller's key is noted.
 package struct DecisionRules: Sendable {
   /// The apps of this deployment.
   package let apps: [AppName]
@@ -85,9 +85,9 @@ package struct DecisionRules: Sendable {
 
   private func caller(
     _ facts: CallFacts, _ snapshot: DirectorySnapshot, _ now: Timestamp
-  ) throws(Problem) -> ServiceKeyRecord {
-    guard let presented = CallerKey.read(facts.headers), let key = snapshot.key(presented),
-      key.isValid(at: now)
+  ) throws(Problem) -> KeyEntry {
+    guard let presented = CallerKey.read(facts.headers),
+      let key = snapshot.caller(presented, at: now)
     else { throw .keyInvalid }
     return key
   }

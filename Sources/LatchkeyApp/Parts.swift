@@ -52,6 +52,7 @@ struct Parts: Sendable {
       logger: logger)
     var services: [any Service] = [
       directory, watch,
+      KeyUseWriter(directory: directory, keys: ServiceKeys(database: database), logger: logger),
       Sweeper(
         database: database, uninstalledDays: settings.retention.uninstalled, logger: logger),
     ]

@@ -120,8 +120,8 @@ struct Wiring: Sendable {
 
   private func authenticate(_ headers: HTTPFields) -> Result<APICaller, Problem> {
     guard let snapshot = parts.directory.current() else { return .failure(.databaseUnavailable) }
-    guard let presented = CallerKey.read(headers), let key = snapshot.key(presented),
-      key.isValid(at: WallClock.system.now())
+    guard let presented = CallerKey.read(headers),
+      let key = snapshot.caller(presented, at: WallClock.system.now())
     else { return .failure(.keyInvalid) }
     return .success(
       APICaller(keyID: key.id, grant: key.grant) { snapshot.store($0)?.labels ?? [] })

@@ -131,12 +131,14 @@ extension Keys {
       var table = Table(
         [
           "ID", "NAME", "APP", "ABILITIES", "STORES", "SCOPES", "METHODS", "PATHS", "CREATED",
+          "LAST USED",
           "EXPIRES", "OVERLAP ENDS", "REVOKED",
         ])
       for row in rows {
         table.add(
           [
             "id", "name", "app", "abilities", "stores", "scopes", "methods", "paths", "created_at",
+            "last_used_at",
             "expires_at", "overlap_ends_at", "revoked_at",
           ].map(row.shown))
       }

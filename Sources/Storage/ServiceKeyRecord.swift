@@ -17,12 +17,14 @@ package struct ServiceKeyRecord: Hashable, Sendable {
   package let revokedAt: Timestamp?
   /// The ID of the key that it replaces.
   package let rotatedFrom: String?
+  /// The minute of the last call with it, as of when the row was read; replicas write it late.
+  package let lastUsedAt: Timestamp?
   package let changeNumber: Int64
 
   package init(
     id: String, name: String, digest: KeyDigest, grant: Grant, createdAt: Timestamp,
     createdBy: String, overlapEndsAt: Timestamp? = nil, revokedAt: Timestamp? = nil,
-    rotatedFrom: String? = nil, changeNumber: Int64 = 0
+    rotatedFrom: String? = nil, lastUsedAt: Timestamp? = nil, changeNumber: Int64 = 0
   ) {
     self.id = id
     self.name = name
@@ -33,6 +35,7 @@ package struct ServiceKeyRecord: Hashable, Sendable {
     self.overlapEndsAt = overlapEndsAt
     self.revokedAt = revokedAt
     self.rotatedFrom = rotatedFrom
+    self.lastUsedAt = lastUsedAt
     self.changeNumber = changeNumber
   }
 
@@ -56,6 +59,7 @@ extension ServiceKeyRecord {
     overlapEndsAt = try row.decode("overlap_ends_at")
     revokedAt = try row.decode("revoked_at")
     rotatedFrom = try row.decode("rotated_from")
+    lastUsedAt = try row.decode("last_used_at")
     changeNumber = try row.decode("change_number")
   }
 }

@@ -182,7 +182,7 @@ package struct ServiceKeys: Sendable {
       Statement(
         """
         SELECT key_id, name, secret_sha256, app_id, stores, scopes, methods, paths, abilities,
-          created_at, created_by, expires_at, overlap_ends_at, revoked_at, rotated_from, change_number
+          created_at, created_by, expires_at, overlap_ends_at, revoked_at, rotated_from, last_used_at, change_number
         FROM service_keys
         WHERE ($1::text IS NULL OR app_id = $1) AND ($2::text IS NULL OR key_id > $2)
         ORDER BY key_id LIMIT $3
@@ -199,7 +199,7 @@ package struct ServiceKeys: Sendable {
       Statement(
         """
         SELECT key_id, name, secret_sha256, app_id, stores, scopes, methods, paths, abilities,
-          created_at, created_by, expires_at, overlap_ends_at, revoked_at, rotated_from, change_number
+          created_at, created_by, expires_at, overlap_ends_at, revoked_at, rotated_from, last_used_at, change_number
         FROM service_keys WHERE key_id = $1 AND ($2::text IS NULL OR app_id = $2)
         """, [id, maker.grant.app?.text]))
     guard let record = try records(result).first else { throw .unknownKey }
@@ -216,7 +216,7 @@ package struct ServiceKeys: Sendable {
     return records
   }
 
-  private func run(_ statement: Statement) async throws(ServiceKeyError) -> QueryResult {
+  func run(_ statement: Statement) async throws(ServiceKeyError) -> QueryResult {
     do throws(PostgresError) {
       return try await database.query(statement)
     } catch .foreignKeyViolation {

@@ -137,7 +137,7 @@ package struct StoreSnapshot: StoreChangeSource {
       Statement(
         """
         SELECT key_id, name, secret_sha256, app_id, stores, scopes, methods, paths, abilities,
-          created_at, created_by, expires_at, overlap_ends_at, revoked_at, rotated_from, change_number
+          created_at, created_by, expires_at, overlap_ends_at, revoked_at, rotated_from, last_used_at, change_number
         FROM service_keys WHERE change_number > $1
         """, [start]))
     var records: [ServiceKeyRecord] = []

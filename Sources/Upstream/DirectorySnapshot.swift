@@ -9,7 +9,7 @@ package import Vault
 /// than one.
 package struct DirectorySnapshot: Sendable {
   private var stores: [AppName: TreeDictionary<StoreHash, StoreEntry>] = [:]
-  private var keys: TreeDictionary<String, ServiceKeyRecord> = [:]
+  private var keys: TreeDictionary<String, KeyEntry> = [:]
   private var keyIDs: TreeDictionary<KeyDigest, String> = [:]
   /// The change number up to which it is complete.
   package private(set) var position: Int64 = 0
@@ -30,19 +30,33 @@ package struct DirectorySnapshot: Sendable {
   /// How many installations are known, those that were uninstalled included.
   package var storeCount: Int { stores.values.reduce(0) { $0 + $1.count } }
 
-  /// The key that a caller presents, whether still valid or not; its parts are those that
-  /// `ServiceKey.parse` found.
-  package func key(_ presented: (id: String, digest: KeyDigest)) -> ServiceKeyRecord? {
-    guard let id = keyIDs[presented.digest], id == presented.id else { return nil }
-    return keys[id]
+  /// The key that a caller presents, if it is good now; that it was used is noted.
+  ///
+  /// Its parts are those that `ServiceKey.parse` found.
+  package func caller(
+    _ presented: (id: String, digest: KeyDigest), at now: Timestamp
+  ) -> KeyEntry? {
+    guard let id = keyIDs[presented.digest], id == presented.id, let key = keys[id],
+      key.record.isValid(at: now)
+    else { return nil }
+    key.activity.noteUse(at: now)
+    return key
   }
 
   /// The key of that ID, whether still valid or not.
-  package func key(id: String) -> ServiceKeyRecord? { keys[id] }
+  package func key(id: String) -> ServiceKeyRecord? { keys[id]?.record }
+
+  /// Keys whose last use is not in the database yet, with its minute.
+  var usedKeys: [(key: KeyEntry, minute: Int64)] {
+    keys.values.compactMap { key in
+      key.activity.unwrittenMinute.map { (key: key, minute: $0) }
+    }
+  }
 
   /// Takes over what changed; a row older than the one known is left out, so that polls may
   /// overlap.
   mutating func apply(_ changes: StoreChanges, _ entries: [StoreEntry]) {
+    let knownKeys = keys
     if changes.replacesAll {
       stores = [:]
       keys = [:]
@@ -56,8 +70,8 @@ package struct DirectorySnapshot: Sendable {
       stores[id.app, default: [:]][id.store] = entry
     }
     for key in changes.keys {
-      if let known = keys[key.id], known.changeNumber >= key.changeNumber { continue }
-      keys[key.id] = key
+      if let known = keys[key.id], known.record.changeNumber >= key.changeNumber { continue }
+      keys[key.id] = KeyEntry(key, activity: knownKeys[key.id]?.activity ?? KeyActivity())
       keyIDs[key.digest] = key.id
     }
     position = changes.replacesAll ? changes.position : max(position, changes.position)

@@ -45,6 +45,11 @@ package final class StoreDirectory: Service, Sendable {
     }
   }
 
+  /// Keys whose last use is not in the database yet, with its minute.
+  var usedKeys: [(key: KeyEntry, minute: Int64)] {
+    state.withLock { $0.snapshot }.usedKeys
+  }
+
   /// Reads what has changed; afterwards everything committed before the call counts here.
   ///
   /// May run beside itself and beside ``run()``.

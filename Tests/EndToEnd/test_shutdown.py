@@ -60,3 +60,15 @@ def outcome(running, key):
                             headers={"Latchkey-Timeout": "120"}, timeout=60).status
     except OSError:
         return None
+
+
+def test_the_last_use_of_keys_is_known_after_the_exit():
+    with deployment(settings={"LATCHKEY_DRAIN_DELAY": "0s"}) as running:
+        running.install(STORE)
+        used, unused = (running.service_key(stores=[STORE], name=name) for name in ("used", "unused"))
+        assert running.call(used, "GET", f"/stores/{STORE}/v2/store").status == 200
+        assert running.call(unused[:-1], "GET", f"/stores/{STORE}/v2/store").status == 401
+        running.stop()
+        running.start()
+        keys = {k["name"]: k["last_used_at"] for k in running.api("GET", "/v1/keys").json["data"]}
+        assert keys["used"].endswith(":00.000Z") and keys["unused"] is None, keys

@@ -119,6 +119,7 @@ extension ServiceKeyRecord {
       "created_at": .string(createdAt.description), "created_by": .string(createdBy),
       "expires_at": .time(grant.expiresAt), "overlap_ends_at": .time(overlapEndsAt),
       "revoked_at": .time(revokedAt),
+      "last_used_at": .time(lastUsedAt),
       "rotated_from": rotatedFrom.map { .string($0) } ?? .null,
     ]
   }

@@ -1,0 +1,18 @@
+package import BigCommerce
+package import Storage
+
+/// A service key in a replica's memory; it never changes, a change makes another entry.
+package final class KeyEntry: Sendable {
+  package let record: ServiceKeyRecord
+  /// What is known from calls; it outlives changes of the entry.
+  package let activity: KeyActivity
+
+  package init(_ record: ServiceKeyRecord, activity: KeyActivity = KeyActivity()) {
+    self.record = record
+    self.activity = activity
+  }
+
+  package var id: String { record.id }
+
+  package var grant: Grant { record.grant }
+}
