@@ -206,6 +206,7 @@ CREATE TABLE service_keys (
   methods text[],                                -- null: all
   paths text[],                                  -- patterns of resource paths; null: all
   abilities text[] NOT NULL,
+  rate bigint,                                   -- calls to stores per minute and replica; null: any number
   created_at timestamptz NOT NULL DEFAULT now(),
   created_by text NOT NULL,                      -- key_id of its maker, or 'bootstrap'
   expires_at timestamptz,                        -- the grant's own end; a successor has the same
@@ -215,11 +216,12 @@ CREATE TABLE service_keys (
   last_used_at timestamptz,                      -- the minute of the last call; written a minute late, in batches
   change_number bigint NOT NULL,
   CONSTRAINT service_keys_pkey PRIMARY KEY (key_id),
+  CONSTRAINT service_keys_rate_positive CHECK (rate > 0),
   CONSTRAINT service_keys_app_fkey FOREIGN KEY (app_id) REFERENCES apps (app_id)
 );
 -- Only what replicas cache takes a number: uses are noted without holding the counter's lock.
 CREATE TRIGGER service_keys_take_change_number
-  BEFORE INSERT OR UPDATE OF key_id, name, secret_sha256, app_id, stores, scopes, methods, paths, abilities,
+  BEFORE INSERT OR UPDATE OF key_id, name, secret_sha256, app_id, stores, scopes, methods, paths, abilities, rate,
     created_at, created_by, expires_at, overlap_ends_at, revoked_at, rotated_from
   ON service_keys FOR EACH ROW EXECUTE FUNCTION take_change_number();
 -- For: what changed since the last poll of the cache.

@@ -33,12 +33,15 @@ package struct Grant: Hashable, Sendable {
   package let methods: MethodSet
   package let paths: PathLimit
   package let abilities: Abilities
+  /// How many calls to stores it may make; `nil`: any number.
+  package let rate: CallRate?
   /// When it ends; `nil`: never.
   package let expiresAt: Timestamp?
 
   package init(
     app: AppName?, stores: Stores, scopes: ScopeLimit, methods: MethodSet = .all,
-    paths: PathLimit = .all, abilities: Abilities, expiresAt: Timestamp? = nil
+    paths: PathLimit = .all, abilities: Abilities, rate: CallRate? = nil,
+    expiresAt: Timestamp? = nil
   ) {
     self.app = app
     self.stores = stores
@@ -46,6 +49,7 @@ package struct Grant: Hashable, Sendable {
     self.methods = methods
     self.paths = paths
     self.abilities = abilities
+    self.rate = rate
     self.expiresAt = expiresAt
   }
 
@@ -53,7 +57,7 @@ package struct Grant: Hashable, Sendable {
   package func ending(_ expiresAt: Timestamp?) -> Grant {
     Grant(
       app: app, stores: stores, scopes: scopes, methods: methods, paths: paths,
-      abilities: abilities, expiresAt: expiresAt)
+      abilities: abilities, rate: rate, expiresAt: expiresAt)
   }
 
   /// Whether such a grant may be given at all: it has an ability, and an app unless it is an
@@ -109,7 +113,7 @@ extension Grant {
   package func covers(_ other: Grant) -> Bool {
     coversApp(of: other) && coversStores(of: other) && coversScopes(of: other)
       && methods.isSuperset(of: other.methods) && coversPaths(of: other)
-      && abilities.isSuperset(of: other.abilities) && outlives(other)
+      && abilities.isSuperset(of: other.abilities) && coversRate(of: other) && outlives(other)
   }
 
   private func coversApp(of other: Grant) -> Bool { app == nil || app == other.app }
@@ -138,6 +142,11 @@ extension Grant {
     case (.only(let mine), .only(let theirs)):
       theirs.allSatisfy { pattern in mine.contains { $0.covers(pattern) } }
     }
+  }
+
+  private func coversRate(of other: Grant) -> Bool {
+    guard let rate else { return true }
+    return other.rate.map { $0 <= rate } ?? false
   }
 
   private func outlives(_ other: Grant) -> Bool {

@@ -28,8 +28,10 @@ package struct CallPlan: Sendable {
   package let controls: Controls
   package let store: StoreEntry
   package let token: Secret<String>
+  package let key: KeyEntry
+
   /// The ID of the caller's key.
-  package let caller: String
+  package var caller: String { key.id }
 }
 
 /// Whether a call is made, and if not, the answer.
@@ -80,7 +82,7 @@ package struct DecisionRules: Sendable {
     }
     try checkBody(facts)
     return CallPlan(
-      target: target, controls: controls, store: store, token: token, caller: caller.id)
+      target: target, controls: controls, store: store, token: token, key: caller)
   }
 
   private func caller(

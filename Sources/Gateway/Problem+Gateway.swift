@@ -127,6 +127,17 @@ extension Problem {
       "The body was cut off or had another length than announced; BigCommerce got no complete request."
   )
 
+  static func rateLimited(_ rate: CallRate?, retryAfter wait: Duration) -> Problem {
+    Problem(
+      status: 429, code: "rate_limited", title: "The key has made its calls",
+      detail: """
+        This key may make so many calls per minute on each replica. Nothing was sent. Try again after Retry-After, or \
+        ask whoever manages keys for one with a higher rate.
+        """,
+      fields: [.init("rate", rate.map { .integer($0.callsPerMinute) } ?? .null)],
+      retryAfter: max(1, Int((wait.inMicroseconds + 999_999) / 1_000_000)))
+  }
+
   package static let databaseUnavailable = Problem(
     status: 503, code: "database_unavailable", title: "Keys and stores cannot be checked",
     detail:

@@ -32,17 +32,20 @@ package struct StoreGateway: GatewayResponding {
   private let rules: DecisionRules
   private let settings: GatewaySettings
   private let clock: WallClock
+  /// What rates of keys are measured by.
+  private let pace: MonotonicClock
   private let logger: Logger
 
   package init(
     directory: StoreDirectory, upstream: Upstream, settings: GatewaySettings,
-    clock: WallClock = .system, logger: Logger
+    clock: WallClock = .system, pace: MonotonicClock = .system, logger: Logger
   ) {
     self.directory = directory
     self.upstream = upstream
     rules = DecisionRules(apps: settings.apps, maxBody: settings.maxBody)
     self.settings = settings
     self.clock = clock
+    self.pace = pace
     self.logger = logger
   }
 
@@ -56,6 +59,9 @@ package struct StoreGateway: GatewayResponding {
     switch rules.decide(facts, snapshot, now: clock.now()) {
     case .refuse(let problem): return refuse(problem, request)
     case .call(let plan):
+      if let wait = plan.key.admit(by: pace) {
+        return refuse(.rateLimited(plan.key.grant.rate, retryAfter: wait), request)
+      }
       do throws(Problem) {
         return try await relay(plan, request)
       } catch {

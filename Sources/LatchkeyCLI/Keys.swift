@@ -61,6 +61,11 @@ extension Keys {
         tickets:redeem, events:read, keys, metrics, operator; may be repeated.
         """)
     var ability: [String] = []
+    @Option(
+      name: .long,
+      help:
+        "How many calls to stores it may make per minute, on each replica. Left out: any number.")
+    var rate: Int64?
     @Option(name: .long, help: "How long it is good, such as 90d or 12h. Left out: until revoked.")
     var expiresIn: TimeSpan?
     @OptionGroup var output: OutputOptions
@@ -70,7 +75,8 @@ extension Keys {
         throw ValidationError("--name takes 1 to 100 bytes.")
       }
       let hasGrant =
-        app != nil || !(store + scope + method + path + ability).isEmpty || expiresIn != nil
+        app != nil || !(store + scope + method + path + ability).isEmpty || rate != nil
+        || expiresIn != nil
       if bootstrap && hasGrant {
         throw ValidationError(
           "--bootstrap makes an operator's key; it takes only --name and --json.")
@@ -110,6 +116,7 @@ extension Keys {
       for (field, values) in [("methods", method), ("paths", path)] where !values.isEmpty {
         members.append(.init(field, .array(values.map { .string($0) })))
       }
+      if let rate { members.append(.init("rate", .integer(rate))) }
       if let expiresIn { members.append(.init("expires_in", .integer(expiresIn.seconds))) }
       return .object(members)
     }
@@ -130,14 +137,16 @@ extension Keys {
       guard !rows.isEmpty else { return console.note("No keys.") }
       var table = Table(
         [
-          "ID", "NAME", "APP", "ABILITIES", "STORES", "SCOPES", "METHODS", "PATHS", "CREATED",
+          "ID", "NAME", "APP", "ABILITIES", "STORES", "SCOPES", "METHODS", "PATHS", "RATE",
+          "CREATED",
           "LAST USED",
           "EXPIRES", "OVERLAP ENDS", "REVOKED",
         ])
       for row in rows {
         table.add(
           [
-            "id", "name", "app", "abilities", "stores", "scopes", "methods", "paths", "created_at",
+            "id", "name", "app", "abilities", "stores", "scopes", "methods", "paths", "rate",
+            "created_at",
             "last_used_at",
             "expires_at", "overlap_ends_at", "revoked_at",
           ].map(row.shown))

@@ -74,6 +74,7 @@ extension Grant {
     let stores = try row.decode("stores", as: [String]?.self)
     let methods = try row.decode("methods", as: [String]?.self)
     let paths = try row.decode("paths", as: [String]?.self)
+    let rate = try row.decode("rate", as: Int64?.self)
     let abilities = try row.decode("abilities", as: [String].self)
     self.init(
       app: try app.map { text throws(PostgresError) in
@@ -87,6 +88,7 @@ extension Grant {
       methods: methods.map { MethodSet(knownOf: $0) } ?? .all,
       paths: paths.map { .only(Set($0.compactMap { try? PathPattern($0) })) } ?? .all,
       abilities: Abilities(abilities.compactMap { Ability(rawValue: $0) }),
+      rate: rate.flatMap { CallRate(callsPerMinute: min($0, CallRate.allowed.upperBound)) },
       expiresAt: try row.decode("expires_at", as: Timestamp?.self))
   }
 }

@@ -8,7 +8,7 @@ package enum ServiceKeyError: Error, Equatable {
   /// The acting key does not hold the ability `keys`.
   case notAllowed
   /// The grant is wider than the acting key's own, in one of these: app, stores, scopes, methods,
-  /// paths, abilities, expiry.
+  /// paths, abilities, rate, expiry.
   case grantTooWide
   /// A grant needs an ability, and an app unless it is an operator's.
   case grantMalformed
@@ -71,8 +71,8 @@ package struct ServiceKeys: Sendable {
         ), made AS (
           INSERT INTO service_keys
             (created_by, key_id, name, secret_sha256, app_id, stores, scopes, methods, paths, abilities,
-             expires_at)
-          SELECT $1, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 FROM maker RETURNING app_id
+             rate, expires_at)
+          SELECT $1, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14 FROM maker RETURNING app_id
         )
         INSERT INTO audit (actor, action, app_id, request_id, details)
         SELECT $1, 'key_create', app_id, $2, $3 FROM made
@@ -93,8 +93,8 @@ package struct ServiceKeys: Sendable {
         WITH made AS (
           INSERT INTO service_keys
             (created_by, key_id, name, secret_sha256, app_id, stores, scopes, methods, paths, abilities,
-             expires_at)
-          VALUES ('bootstrap', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING app_id
+             rate, expires_at)
+          VALUES ('bootstrap', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING app_id
         )
         INSERT INTO audit (actor, action, app_id, details)
         SELECT 'bootstrap', 'key_create', app_id, $1 FROM made
@@ -133,8 +133,8 @@ package struct ServiceKeys: Sendable {
         ), made AS (
           INSERT INTO service_keys
             (created_by, rotated_from, key_id, name, secret_sha256, app_id, stores, scopes, methods, paths,
-             abilities, expires_at)
-          SELECT $1, key_id, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15 FROM old RETURNING app_id
+             abilities, rate, expires_at)
+          SELECT $1, key_id, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16 FROM old RETURNING app_id
         )
         INSERT INTO audit (actor, action, app_id, request_id, details)
         SELECT $1, 'key_rotate', app_id, $2, $3 FROM made
@@ -181,7 +181,7 @@ package struct ServiceKeys: Sendable {
     let result = try await run(
       Statement(
         """
-        SELECT key_id, name, secret_sha256, app_id, stores, scopes, methods, paths, abilities,
+        SELECT key_id, name, secret_sha256, app_id, stores, scopes, methods, paths, abilities, rate,
           created_at, created_by, expires_at, overlap_ends_at, revoked_at, rotated_from, last_used_at, change_number
         FROM service_keys
         WHERE ($1::text IS NULL OR app_id = $1) AND ($2::text IS NULL OR key_id > $2)
@@ -198,7 +198,7 @@ package struct ServiceKeys: Sendable {
     let result = try await run(
       Statement(
         """
-        SELECT key_id, name, secret_sha256, app_id, stores, scopes, methods, paths, abilities,
+        SELECT key_id, name, secret_sha256, app_id, stores, scopes, methods, paths, abilities, rate,
           created_at, created_by, expires_at, overlap_ends_at, revoked_at, rotated_from, last_used_at, change_number
         FROM service_keys WHERE key_id = $1 AND ($2::text IS NULL OR app_id = $2)
         """, [id, maker.grant.app?.text]))
@@ -232,7 +232,8 @@ extension ServiceKey {
   fileprivate func columns(name: String, _ grant: Grant) -> [any PostgresBindable] {
     [
       id, name, digest.bytes, grant.app?.text, grant.storeNames, grant.scopeNames,
-      grant.methodNames, grant.pathNames, grant.abilities.names, grant.expiresAt,
+      grant.methodNames, grant.pathNames, grant.abilities.names,
+      grant.rate?.callsPerMinute, grant.expiresAt,
     ]
   }
 
@@ -244,6 +245,7 @@ extension ServiceKey {
       .init("abilities", .names(grant.abilities.names)), .init("scopes", .names(grant.scopeNames)),
       .init("stores", .names(grant.storeNames)), .init("methods", .names(grant.methodNames)),
       .init("paths", .names(grant.pathNames)),
+      .init("rate", grant.rate.map { .integer($0.callsPerMinute) } ?? .null),
     ]
     if let old { members.append(.init("rotated_from", .string(old))) }
     return .object(members)

@@ -136,7 +136,7 @@ package struct StoreSnapshot: StoreChangeSource {
     let result = try await database.query(
       Statement(
         """
-        SELECT key_id, name, secret_sha256, app_id, stores, scopes, methods, paths, abilities,
+        SELECT key_id, name, secret_sha256, app_id, stores, scopes, methods, paths, abilities, rate,
           created_at, created_by, expires_at, overlap_ends_at, revoked_at, rotated_from, last_used_at, change_number
         FROM service_keys WHERE change_number > $1
         """, [start]))

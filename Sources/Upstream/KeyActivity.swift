@@ -1,14 +1,19 @@
 package import Base
+package import BigCommerce
 import Synchronization
 
-/// What this replica has seen of a service key: when it was last used.
+/// What this replica has seen of a service key: when it was last used, and how much of its rate is
+/// spent.
 ///
-/// Two words, whatever the number of calls; they are changed without a lock.
+/// Three words, whatever the number of calls; they are changed without a lock.
 package final class KeyActivity: Sendable {
   /// Minutes since 1970; 0: not used since the start.
   private let lastMinute = Atomic<Int64>(0)
   /// The last minute that the database has.
   private let writtenMinute = Atomic<Int64>(0)
+  /// When all calls made until now would have been made at an even pace, in microseconds of the
+  /// monotonic clock.
+  private let paidUntil = Atomic<Int64>(.min)
 
   package init() {}
 
@@ -30,5 +35,27 @@ package final class KeyActivity: Sendable {
   /// Notes what the database has.
   package func noteWritten(minute: Int64) {
     writtenMinute.store(minute, ordering: .relaxed)
+  }
+
+  /// Takes one call of the rate; `now` is by the monotonic clock.
+  ///
+  /// A whole minute's calls may come at once; each comes back after its share of a minute. So an
+  /// hour sees at most sixty-one minutes' calls.
+  /// - Returns: `nil` when the call may be made; how long to wait when it may not, which takes
+  ///   nothing.
+  package func admit(at now: Duration, _ rate: CallRate) -> Duration? {
+    let share = (60_000_000 + rate.callsPerMinute - 1) / rate.callsPerMinute
+    let burst = share * (rate.callsPerMinute - 1)
+    let now = now.inMicroseconds
+    var paid = paidUntil.load(ordering: .relaxed)
+    while true {
+      let base = max(paid, now)
+      let wait = base - now - burst
+      guard wait <= 0 else { return .microseconds(wait) }
+      let (done, found) = paidUntil.compareExchange(
+        expected: paid, desired: base + share, ordering: .relaxed)
+      if done { return nil }
+      paid = found
+    }
   }
 }

@@ -1,3 +1,4 @@
+package import Base
 package import BigCommerce
 package import Storage
 
@@ -15,4 +16,11 @@ package final class KeyEntry: Sendable {
   package var id: String { record.id }
 
   package var grant: Grant { record.grant }
+
+  /// Takes one call of the key's rate, if it has one.
+  ///
+  /// - Returns: `nil` when the call may be made; how long to wait when it may not.
+  package func admit(by clock: MonotonicClock) -> Duration? {
+    grant.rate.flatMap { activity.admit(at: clock.now(), $0) }
+  }
 }

@@ -171,6 +171,21 @@ import Testing
     #expect(try !mine.covers(changed(paths: patterns("/graphql"))))
   }
 
+  @Test func `a higher rate, or none, is not covered by a rate`() throws {
+    func limited(_ calls: Int64?) -> Grant {
+      Grant(
+        app: .default, stores: .all, scopes: .all, abilities: Abilities([.proxy]),
+        rate: calls.flatMap { CallRate(callsPerMinute: $0) })
+    }
+    #expect(limited(60).covers(limited(60)) && limited(60).covers(limited(1)))
+    #expect(!limited(60).covers(limited(61)) && !limited(60).covers(limited(nil)))
+    #expect(limited(nil).covers(limited(600_000)))
+    #expect(limited(60).ending(nil).rate == limited(60).rate)
+    for none: Int64 in [0, -1, 600_001, .min, .max] {
+      #expect(CallRate(callsPerMinute: none) == nil)
+    }
+  }
+
   @Test func `an operator's covers every ability but not what else it lacks`() {
     let all = grant(app: nil, [.operator])
     #expect(all.covers(grant(app: app, Ability.allCases)))
@@ -220,6 +235,10 @@ import Testing
         if two.allows(rule) && !one.allows(rule) { return "scopes of \(path)" }
       }
     }
+    for calls: Int64 in [1, 2, 60, 61, 600_000]
+    where two.rate.map({ $0.callsPerMinute >= calls }) ?? true {
+      guard one.rate.map({ $0.callsPerMinute >= calls }) ?? true else { return "\(calls) calls" }
+    }
     for second: Int64 in [0, 50, 100, 150] {
       let moment = Timestamp(seconds: second)
       if !two.isExpired(at: moment) && one.isExpired(at: moment) { return "\(second) s" }
@@ -253,11 +272,13 @@ import Testing
     ]
     let ends: [Timestamp?] = [nil] + [50, 100, 150].map { Timestamp(seconds: $0) }
     let some = Ability.allCases.filter { _ in Int.random(in: 0..<3, using: &random) == 0 }
+    let rates: [CallRate?] = [nil, CallRate(callsPerMinute: 1), CallRate(callsPerMinute: 60)]
     return Grant(
       app: pick([nil, app, .default], other?.app) ?? nil,
       stores: pick(stores, other?.stores) ?? .all, scopes: pick(scopes, other?.scopes) ?? .all,
       methods: pick(methods, other?.methods) ?? .all, paths: pick(paths, other?.paths) ?? .all,
       abilities: pick([Abilities(some)], other?.abilities) ?? Abilities([]),
+      rate: pick(rates, other?.rate) ?? nil,
       expiresAt: pick(ends, other?.expiresAt) ?? nil)
   }
 

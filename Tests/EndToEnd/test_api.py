@@ -118,7 +118,7 @@ def test_unknown_and_malformed_parameters_are_refused_by_name(ready, path):
     {"name": "x", "stores": ["*"], "scopes": ["*"], "abilities": ["proxy"]},
     *[{"name": "x", "app": "default", "stores": ["*"], "scopes": ["*"], "abilities": ["proxy"]} | change for change in (
         {"stores": ["*", STORE]}, {"stores": ["label:VIP"]}, {"stores": ["label:"]}, {"stores": [7]},
-        {"methods": []}, {"methods": ["get"]}, {"methods": ["OPTIONS"]}, {"methods": ["*", "GET"]}, {"methods": "GET"},
+        {"rate": 0}, {"rate": 600_001}, {"rate": "7"}, {"rate": 1.5}, {"methods": []}, {"methods": ["get"]}, {"methods": ["OPTIONS"]}, {"methods": ["*", "GET"]}, {"methods": "GET"},
         {"paths": []}, {"paths": ["*"] * 2}, {"paths": ["/v3/catalog/[a-z]+"]}, {"paths": ["/v3/**/x"]}, {"paths": ["/v3/x*"]},
         {"paths": ["/v3/x/"]}, {"paths": ["v3/x"]}, {"paths": ["/v3/%2e%2e/x"]}, {"paths": [f"/v3/{n}" for n in range(65)]})],
     {"name": "x", "app": "default", "stores": ["*"], "scopes": ["*"], "abilities": ["proxy"], "expires_in": -1},
@@ -134,7 +134,7 @@ def test_keys_are_made_listed_rotated_and_revoked(ready):
     assert made.status == 201 and made.json["key"].startswith("lk_")
     listed = [k for k in ready.api("GET", "/v1/keys").json["data"] if k["id"] == made.json["id"]][0]
     assert listed["name"] == "k" and listed["stores"] == [STORE] and "key" not in listed
-    assert listed["methods"] == listed["paths"] == ["*"]
+    assert listed["methods"] == listed["paths"] == ["*"] and listed["rate"] is None
     assert listed["expires_at"].endswith("Z")
     rotated = ready.api("POST", f"/v1/keys/{made.json['id']}/rotate")
     assert rotated.status == 201 and rotated.json["key"] != made.json["key"]
@@ -155,17 +155,17 @@ def test_keys_are_made_listed_rotated_and_revoked(ready):
 
 def test_a_key_never_grants_more_than_it_holds(ready):
     maker = ready.service_key(stores=[STORE, "label:vip"], scopes=["store_v2_orders"], abilities=["keys", "proxy"],
-                              methods=["GET", "PUT"], paths=["/v2/orders/**", "/v3/orders/*/x"])
+                              methods=["GET", "PUT"], paths=["/v2/orders/**", "/v3/orders/*/x"], rate=60)
 
     def ask(**change):
         body = {"name": "x", "app": "default", "stores": [STORE], "scopes": ["store_v2_orders"], "abilities": ["proxy"],
-                "methods": ["PUT"], "paths": ["/v2/orders/*/products"]}
+                "methods": ["PUT"], "paths": ["/v2/orders/*/products"], "rate": 60}
         return ready.api("POST", "/v1/keys", body | change, key=maker)
     assert ask().status == 201
     assert ask(scopes=["store_v2_orders_read_only"]).status == 201
     assert ask(stores=["label:vip"], methods=["HEAD"], paths=["/v2/orders/*/**", "/v3/orders/1/x"]).status == 201
     for change in ({"stores": ["*"]}, {"stores": ["store0002"]}, {"scopes": ["*"]}, {"scopes": ["store_v2_products"]},
-                   {"stores": ["label:eu"]}, {"methods": ["POST"]}, {"methods": None}, {"paths": ["*"]}, {"paths": ["/v2/orders"]},
+                   {"rate": 61}, {"rate": None}, {"stores": ["label:eu"]}, {"methods": ["POST"]}, {"methods": None}, {"paths": ["*"]}, {"paths": ["/v2/orders"]},
                    {"paths": ["/v3/orders/1/y"]}, {"abilities": ["operator"]}, {"abilities": ["stores:write"]}):
         problem(ask(**change), 403, "grant_missing")
 

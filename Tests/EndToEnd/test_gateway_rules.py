@@ -107,6 +107,18 @@ def test_methods_and_paths_of_a_grant_are_limits(ready):
         assert name in answer.json, answer
 
 
+def test_a_key_over_its_rate_is_429(ready):
+    key, other = ready.service_key(stores=[STORE], rate=2), ready.service_key(stores=[STORE])
+    path = f"/stores/{STORE}/v2/store"
+    for _ in range(3):
+        refused(ready.call(key, "GET", f"/stores/{OTHER}/v2/store"), 403, "grant_missing")
+    assert [ready.call(key, "GET", path).status for _ in range(2)] == [200, 200]
+    answer = refused(untouched(ready, lambda: ready.call(key, "GET", path)), 429, "rate_limited")
+    assert 1 <= int(answer.headers["retry-after"]) <= 30 and answer.json["rate"] == 2
+    refused(ready.call(key, "GET", f"/stores/{OTHER}/v2/store"), 403, "grant_missing")
+    assert ready.call(other, "GET", path).status == 200
+
+
 def test_graphql_and_unlisted_endpoints_take_abilities(ready):
     key = ready.service_key(stores=[STORE])
     refused(ready.call(key, "POST", f"/stores/{STORE}/graphql", {"query": "{store{name}}"}), 403, "grant_missing")

@@ -73,7 +73,8 @@ struct GatewayRig: Sendable {
 
   static func run<T: Sendable>(
     adjust: (inout CurlSettings, inout GatewaySettings) -> Void = { _, _ in },
-    world: World = World(), script: @escaping MisbehavingServer.Script,
+    world: World = World(), pace: MonotonicClock = .system,
+    script: @escaping MisbehavingServer.Script,
     _ body: @escaping @Sendable (GatewayRig) async throws -> T
   ) async throws -> T {
     var curl = CurlSettings()
@@ -97,7 +98,7 @@ struct GatewayRig: Sendable {
         gateway: StoreGateway(
           directory: directory,
           upstream: Upstream(client: client, origin: origin, suspicions: Suspicions()),
-          settings: gatewaySettings, logger: .silent),
+          settings: gatewaySettings, pace: pace, logger: .silent),
         directory: directory, settings: gatewaySettings, client: client, key: key, server: server)
       let result: Result<T, any Error>
       do { result = .success(try await body(rig)) } catch { result = .failure(error) }

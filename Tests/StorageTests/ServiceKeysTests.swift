@@ -50,7 +50,8 @@ import Vault
         app: .default, stores: .only([store], labels: [vip]),
         scopes: .only(Scopes(["store_v2_orders"])), methods: try MethodSet(names: ["GET", "PUT"]),
         paths: .only([try PathPattern("/v2/orders/**"), try PathPattern("/v2/orders")]),
-        abilities: Abilities([.proxy]), expiresAt: Timestamp(seconds: 4_000_000_000))
+        abilities: Abilities([.proxy]), rate: CallRate(callsPerMinute: 600),
+        expiresAt: Timestamp(seconds: 4_000_000_000))
       let made = try await keys.create(name: "shop", grant: grant, by: maker)
       let stored = try #require(try await record(made.key.id, database))
       #expect(stored.grant == grant)
@@ -182,7 +183,9 @@ import Vault
 
   @Test func `a rotated key has a successor with its grant, and an overlap`() async throws {
     try await withKeys { keys, database, maker in
-      let grant = wide.ending(Timestamp(seconds: 4_000_000_000))
+      let grant = Grant(
+        app: .default, stores: .all, scopes: .all, abilities: Abilities([.proxy]),
+        rate: CallRate(callsPerMinute: 7), expiresAt: Timestamp(seconds: 4_000_000_000))
       let made = try await keys.create(name: "shop", grant: grant, by: maker)
       let next = try await keys.rotate(made.key.id, overlap: .seconds(3600), by: maker)
       let old = try #require(try await record(made.key.id, database))

@@ -4,7 +4,7 @@ import BigCommerce
 extension Grant {
   /// The fields of a grant in the body of a call.
   static let fields: Set<String> = [
-    "app", "stores", "scopes", "methods", "paths", "abilities", "expires_in",
+    "app", "stores", "scopes", "methods", "paths", "abilities", "rate", "expires_in",
   ]
 
   /// Reads a grant that begins at a moment.
@@ -15,11 +15,14 @@ extension Grant {
       guard let name = AppName(text) else { throw .badRequest("The field app is an app's name.") }
       app = name
     }
+    let rate = try body.integer("rate", in: CallRate.allowed)
     let expiresIn = try body.integer("expires_in", in: 1...3_153_600_000)
     self.init(
       app: app, stores: try Grant.stores(body), scopes: .init(names: try body.texts("scopes")),
       methods: try Grant.methods(body), paths: try Grant.paths(body),
-      abilities: try Grant.abilities(body), expiresAt: expiresIn.map { now + .seconds($0) })
+      abilities: try Grant.abilities(body),
+      rate: rate.flatMap { CallRate(callsPerMinute: $0) },
+      expiresAt: expiresIn.map { now + .seconds($0) })
   }
 
   private static func abilities(_ body: APIBody) throws(Problem) -> Abilities {

@@ -116,6 +116,7 @@ extension ServiceKeyRecord {
       "stores": .names(grant.storeNames), "scopes": .names(grant.scopeNames),
       "methods": .names(grant.methodNames), "paths": .names(grant.pathNames),
       "abilities": .names(grant.abilities.names),
+      "rate": grant.rate.map { .integer($0.callsPerMinute) } ?? .null,
       "created_at": .string(createdAt.description), "created_by": .string(createdBy),
       "expires_at": .time(grant.expiresAt), "overlap_ends_at": .time(overlapEndsAt),
       "revoked_at": .time(revokedAt),
@@ -145,7 +146,8 @@ extension Problem {
       case .grantTooWide:
         .grantMissing(
           """
-          A key never grants more than its maker holds: app, stores, scopes, methods, paths, abilities and expiry.
+          A key never grants more than its maker holds: app, stores, scopes, methods, paths, abilities, rate and \
+          expiry.
           """
         )
       case .grantMalformed:
