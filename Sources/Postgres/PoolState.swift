@@ -1,3 +1,4 @@
+import Base
 import DequeModule
 import NIOCore
 
@@ -90,7 +91,7 @@ struct PoolState {
   /// Without connections; the seed spreads lifetimes and retries.
   init(limits: Limits, seed: UInt64) {
     self.limits = limits
-    jitter = SplitMix64(state: seed)
+    jitter = SplitMix64(seed: seed)
   }
 
   /// How many connections there are or are being made.
@@ -301,23 +302,5 @@ struct PoolState {
       if isSpare { consider(since + limits.idleTimeout) }
     }
     return next
-  }
-}
-
-/// A small generator of random numbers, the same for the same seed.
-struct SplitMix64: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-    return mixed ^ (mixed >> 31)
-  }
-
-  /// From 0 to the limit.
-  mutating func number(upTo limit: Int64) -> Int64 {
-    limit <= 0 ? 0 : Int64.random(in: 0...limit, using: &self)
   }
 }

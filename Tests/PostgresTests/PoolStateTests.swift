@@ -1,3 +1,4 @@
+import Base
 import NIOCore
 import TestSupport
 import Testing
@@ -37,7 +38,7 @@ private struct PoolWorld {
 
   init(limits: PoolState.Limits, seed: UInt64) {
     self.limits = limits
-    random = SplitMix64(state: seed)
+    random = SplitMix64(seed: seed)
     state = PoolState(limits: limits, seed: seed &+ 1)
   }
 
