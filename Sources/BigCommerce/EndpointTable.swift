@@ -35,7 +35,7 @@ package struct EndpointTable: Sendable {
   }
 
   /// Where a method's rule stands in a node; `nil` for methods that no endpoint has.
-  private static func column(of method: HTTPRequest.Method) -> Int? {
+  static func column(of method: HTTPRequest.Method) -> Int? {
     switch method {
     case .get, .head: 0
     case .post: 1

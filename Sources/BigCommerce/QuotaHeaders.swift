@@ -8,7 +8,8 @@ package import HTTPTypes
 package struct QuotaHeaders: Hashable, Sendable {
   /// `X-Rate-Limit-Time-Window-Ms`: length of a window, 1 ms to 1 h.
   package private(set) var window: Duration?
-  /// `X-Rate-Limit-Time-Reset-Ms`: time left until the quota is refreshed, 0 to 60 s.
+  /// `X-Rate-Limit-Time-Reset-Ms`: time left until the quota is refreshed, up to the
+  /// window's length and at least 60 s.
   ///
   /// A duration, not a time of day. Fall-back: `X-Rate-Limit-Reset`, in seconds.
   package private(set) var reset: Duration?
@@ -25,8 +26,9 @@ package struct QuotaHeaders: Hashable, Sendable {
     var found = Numbers()
     for field in headers { found.take(field) }
     window = found.windowMs.within(1...3_600_000).map { .milliseconds($0) }
+    let longest = max(60_000, found.windowMs.within(1...3_600_000) ?? 0)
     reset =
-      found.resetMs.within(0...60_000).map { .milliseconds($0) }
+      found.resetMs.within(0...longest).map { .milliseconds($0) }
       ?? (found.resetMs.isAbsent ? found.reset.within(0...60).map { .seconds($0) } : nil)
     quota = found.quota.within(0...1_000_000_000)
     left =
