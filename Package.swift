@@ -10,7 +10,8 @@ let strict: [SwiftSetting] = [
   .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
-/// Tests use the same language mode; the testing macros expand to code that is not annotated for memory safety.
+/// Tests use the same language mode; the testing macros expand to code that is not annotated for
+/// memory safety.
 let strictTests: [SwiftSetting] = [
   .treatAllWarnings(as: .error),
   .enableUpcomingFeature("ExistentialAny"),
@@ -37,6 +38,7 @@ let unixSignals = Target.Dependency.product(
   name: "UnixSignals", package: "swift-service-lifecycle")
 let collections = Target.Dependency.product(name: "Collections", package: "swift-collections")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 let orderedCollections = Target.Dependency.product(
   name: "OrderedCollections", package: "swift-collections")
 let hashTrees = Target.Dependency.product(
@@ -108,7 +110,8 @@ let package = Package(
     module("Reactor", ["CLinux", nioCore, nioPosix]),
     // HTTP/1.1 client on libcurl: one multi handle per event loop, streaming both ways.
     module("Curl", ["CCurl", "Reactor", "Base", nioCore, httpTypes]),
-    // Non-blocking PostgreSQL client on libpq: connection, pool, pipelined transactions, migrations.
+    // Non-blocking PostgreSQL client on libpq: connection, pool, pipelined transactions,
+    // migrations.
     module(
       "Postgres",
       ["CPostgres", "Reactor", "Linux", "Base", nioCore, lifecycle, logging, collections]),
@@ -126,8 +129,8 @@ let package = Package(
     module(
       "Upstream",
       [
-        "Storage", "Postgres", "Curl", "BigCommerce", "Vault", "Base", hashTrees, nioCore,
-        httpTypes, lifecycle, logging,
+        "Storage", "Postgres", "Curl", "BigCommerce", "Vault", "Base", hashTrees, deque, heap,
+        nioCore, httpTypes, lifecycle, logging,
       ]),
     // BigCommerce's callbacks turned into durable installations; spool; app page's facts.
     module(
