@@ -48,6 +48,24 @@ import Testing
     }
   }
 
+  @Test func `strangers take their share evenly, and the windows say who got what`() async throws {
+    let clock = ManualClock()
+    try await withSandbox({ $0.clock = clock.clock }) { client in
+      let app = try await client.authorised()
+      try await client.control(
+        "quota/demo1234", ["limit": 10, "window_ms": 10_000, "strangers": 5], .put)
+      #expect(try await app.get(target).header("X-Rate-Limit-Requests-Left") == "9")
+      clock.advance(.seconds(4))
+      #expect(try await app.get(target).header("X-Rate-Limit-Requests-Left") == "6")
+      for _ in 0..<6 { #expect(try await app.get(target).status == 200) }
+      #expect(try await app.get(target).status == 429)
+      clock.advance(.seconds(6))
+      #expect(try await app.get(target).header("X-Rate-Limit-Requests-Left") == "9")
+      let windows = try await client.control("quota/demo1234", [:], .get).array
+      #expect(windows == [["taken": 8, "refused": 1, "strangers": 2]])
+    }
+  }
+
   @Test func `headers can be switched off, and the limit changed, by order`() async throws {
     try await withSandbox { client in
       let app = try await client.authorised()

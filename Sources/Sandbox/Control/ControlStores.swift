@@ -14,7 +14,9 @@ enum ControlStores {
     },
     .init(
       .PUT, "quota", arguments: 1,
-      "a store's quota (or * for all): limit, window_ms, headers; starts a fresh window", setQuota),
+      "a store's quota (or * for all): limit, window_ms, headers, strangers; starts a fresh window",
+      setQuota),
+    .init(.GET, "quota", arguments: 1, "what became of the calls of past windows", quotaUse),
     .init(.GET, "hooks", arguments: 1, "every webhook of a store, whoever made it") {
       call throws(ControlError) in
       .json(.array(try find(call).hooks))
@@ -45,10 +47,23 @@ enum ControlStores {
       if let limit = call.body["limit"]?.integer { quota.limit = Int(limit) }
       if let window = call.body["window_ms"]?.integer { quota.window = .milliseconds(window) }
       if let headers = call.body["headers"]?.bool { quota.showsHeaders = headers }
+      if let strangers = call.body["strangers"]?.integer { quota.strangers = Int(strangers) }
       quota.refill()
       store.quota = quota
     }
     return .done
+  }
+
+  private static func quotaUse(_ call: ControlCall) throws(ControlError) -> Outcome {
+    let windows = try find(call).quotaHistory(at: call.platform.now)
+    return .json(
+      .array(
+        windows.map {
+          [
+            "taken": .integer($0.taken), "refused": .integer($0.refused),
+            "strangers": .integer($0.strangers),
+          ]
+        }))
   }
 
   private static func setHook(_ call: ControlCall) throws(ControlError) -> Outcome {

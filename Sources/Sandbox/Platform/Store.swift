@@ -40,6 +40,14 @@ final class Store: Sendable {
   /// Counts one call.
   func takeFromQuota(at now: Timestamp) -> QuotaView { quotaState.withLock { $0.take(at: now) } }
 
+  /// What became of the calls of the windows that are over.
+  func quotaHistory(at now: Timestamp) -> [QuotaUse] {
+    quotaState.withLock { quota in
+      quota.advance(to: now)
+      return quota.history
+    }
+  }
+
   var quota: Quota {
     get { quotaState.withLock { $0 } }
     set { quotaState.withLock { $0 = newValue } }
