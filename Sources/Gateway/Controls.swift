@@ -1,18 +1,15 @@
 package import Base
 package import HTTPTypes
+package import Upstream
 
 /// What the caller asks of this one call, from its `Latchkey-*` fields.
 package struct Controls: Hashable, Sendable {
-  /// How calls of one store are ordered when its quota is short.
-  package enum Priority: String, Hashable, Sendable {
-    case interactive, bulk
-  }
-
-  /// How long BigCommerce may take until the head of its answer; `Latchkey-Timeout`, 1 to 120 s.
+  /// From the call's place in the quota until the head of BigCommerce's answer, repetitions
+  /// included; `Latchkey-Timeout`, 1 to 120 s.
   package var timeout: Duration = .seconds(30)
   /// How long the call may wait for quota; `Latchkey-Max-Wait`, 0 to 120 s.
   package var maxWait: Duration = .seconds(10)
-  package var priority: Priority = .interactive
+  package var priority: CallPriority = .interactive
   /// How often the call may be repeated; `Latchkey-Retry`, 0 to 5.
   package var retries = 2
   /// The app meant by a key that holds for all apps; `Latchkey-App`.
@@ -34,7 +31,7 @@ package struct Controls: Hashable, Sendable {
     }
     if let count = try Controls.number(.latchkeyRetry, in: 0...5, fields) { retries = count }
     if let text = try Controls.single(.latchkeyPriority, fields) {
-      guard let priority = Priority(rawValue: text) else {
+      guard let priority = CallPriority(rawValue: text) else {
         throw ControlFault(.latchkeyPriority, "is 'interactive' or 'bulk'")
       }
       self.priority = priority

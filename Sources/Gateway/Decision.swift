@@ -32,6 +32,14 @@ package struct CallPlan: Sendable {
 
   /// The ID of the caller's key.
   package var caller: String { key.id }
+  /// What the call is metered with.
+  package let family: EndpointFamily
+
+  /// What the call asks of the store's quota.
+  package var demand: QuotaDemand {
+    QuotaDemand(
+      caller: caller, family: family, priority: controls.priority, maxWait: controls.maxWait)
+  }
 }
 
 /// Whether a call is made, and if not, the answer.
@@ -82,7 +90,8 @@ package struct DecisionRules: Sendable {
     }
     try checkBody(facts)
     return CallPlan(
-      target: target, controls: controls, store: store, token: token, key: caller)
+      target: target, controls: controls, store: store, token: token, key: caller,
+      family: EndpointFamilies.shared.family(method: facts.method, path: target.resourcePath))
   }
 
   private func caller(

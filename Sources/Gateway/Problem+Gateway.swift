@@ -148,11 +148,6 @@ extension Problem {
     status: 503, code: "draining", title: "This replica is shutting down",
     detail: "Nothing was sent. Try again; another replica will answer.", retryAfter: 1)
 
-  static let upstreamUnreachable = Problem(
-    status: 502, code: "upstream_unreachable", title: "BigCommerce cannot be reached",
-    detail: "No connection could be made; nothing was sent, so trying again is safe.",
-    fields: [.outcome(sent: false)])
-
   static let upstreamBroken = Problem(
     status: 502, code: "upstream_broken", title: "BigCommerce's answer is broken",
     detail: """
@@ -171,7 +166,7 @@ extension Problem {
 
 extension JSONValue.Member {
   /// Whether a write may have happened.
-  fileprivate static func outcome(sent: Bool) -> JSONValue.Member {
+  static func outcome(sent: Bool) -> JSONValue.Member {
     .init("outcome", .string(sent ? "unknown" : "not_sent"))
   }
 }

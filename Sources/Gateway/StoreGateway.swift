@@ -23,10 +23,6 @@ package struct GatewaySettings: Sendable {
 
 /// Forwards the calls of internal services to BigCommerce: decision, transfer, observation.
 package struct StoreGateway: GatewayResponding {
-  /// Request bodies of known length up to this are read before the call is begun, and sent in one
-  /// piece.
-  private static let collectedBody = ByteCount.kibibytes(64)
-
   private let directory: StoreDirectory
   private let upstream: Upstream
   private let rules: DecisionRules
@@ -73,12 +69,13 @@ package struct StoreGateway: GatewayResponding {
   private func relay(
     _ plan: CallPlan, _ request: GatewayRequest
   ) async throws(Problem) -> GatewayResponse {
-    let (body, limited) = try await requestBody(request)
+    let (body, limited) = requestBody(request)
     let call = StoreCall(
       store: plan.store, token: plan.token, method: request.method, target: plan.target.text,
       headers: HeaderRules.request(
         request.headers, requestID: request.requestID, userAgent: settings.userAgent),
-      body: body, timeout: plan.controls.timeout)
+      body: body, demand: plan.demand, timeout: plan.controls.timeout,
+      retries: plan.controls.retries)
     do throws(UpstreamError) {
       let response = try await upstream.call(call, on: request.loop)
       return GatewayResponse(
@@ -87,44 +84,21 @@ package struct StoreGateway: GatewayResponding {
         body: StoreGateway.body(response.body))
     } catch {
       if let limited, limited.isTooLarge { throw .bodyTooLarge(settings.maxBody) }
-      throw StoreGateway.problem(error)
+      throw Problem(error)
     }
   }
 
   /// The body as it is sent on; a streamed one of unknown length counts its bytes.
-  private func requestBody(
-    _ request: GatewayRequest
-  ) async throws(Problem) -> (CurlRequest.Body, LimitedBody?) {
+  private func requestBody(_ request: GatewayRequest) -> (CurlRequest.Body, LimitedBody?) {
     guard let body = request.body, request.contentLength != 0 else { return (.none, nil) }
-    guard let length = request.contentLength else {
-      let limited = LimitedBody(body, limit: settings.maxBody)
-      return (.stream(length: nil, limited), limited)
-    }
-    guard length <= Self.collectedBody.bytes else { return (.stream(length: length, body), nil) }
-    do {
-      let bytes = try await body.reduce(into: ByteBuffer()) { $0.writeImmutableBuffer($1) }
-      guard bytes.readableBytes == length else { throw Problem.bodyIncomplete }
-      return (.bytes(bytes), nil)
-    } catch {
-      throw .bodyIncomplete
-    }
+    if let length = request.contentLength { return (.stream(length: length, body), nil) }
+    let limited = LimitedBody(body, limit: settings.maxBody)
+    return (.stream(length: nil, limited), limited)
   }
 
   private static func body(_ body: CurlResponseBody) -> GatewayResponse.Body {
     if let complete = body.complete { return .bytes(complete) }
     return .stream(length: body.knownLength, RelayedBody(body: body))
-  }
-
-  private static func problem(_ error: UpstreamError) -> Problem {
-    switch error {
-    case .notSendable: .notSendable
-    case .unreachable: .upstreamUnreachable
-    case .broken: .upstreamBroken
-    case .timeout(let sent): .upstreamTimeout(sent: sent)
-    // The caller is gone in both cases; nobody reads the answer.
-    case .bodyFailed, .cancelled: .bodyIncomplete
-    case .draining: .draining
-    }
   }
 
   private func refuse(_ problem: Problem, _ request: GatewayRequest) -> GatewayResponse {

@@ -28,7 +28,8 @@ struct Parts: Sendable {
     let suspicions = Suspicions()
     directory = StoreDirectory(
       source: StoreSnapshot(database: database), keyring: session.keyring, logger: logger)
-    canary = CanaryCall(client: client, origin: settings.platform.api)
+    canary = CanaryCall(
+      client: client, origin: settings.platform.api, directory: directory)
     watch = RevocationWatch(
       revocations: Revocations(database: database), suspicions: suspicions, directory: directory,
       canary: canary, keyring: session.keyring, logger: logger)

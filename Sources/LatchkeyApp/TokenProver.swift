@@ -14,8 +14,8 @@ struct TokenProver: TokenProving {
   let watch: RevocationWatch
 
   func prove(_ token: Secret<String>, of installation: InstallationID) async -> TokenVerdict {
-    do throws(CurlError) {
-      let answer = try await canary.send(token, of: installation.store)
+    do throws(UpstreamError) {
+      let answer = try await canary.send(token, of: installation)
       switch answer.status {
       case 200:
         return .accepted(

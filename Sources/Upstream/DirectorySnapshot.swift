@@ -27,6 +27,10 @@ package struct DirectorySnapshot: Sendable {
     stores[installation.app]?[installation.store]
   }
 
+  func forEachStore(_ body: (StoreEntry) -> Void) {
+    for app in stores.values { for store in app.values { body(store) } }
+  }
+
   /// How many installations are known, those that were uninstalled included.
   package var storeCount: Int { stores.values.reduce(0) { $0 + $1.count } }
 

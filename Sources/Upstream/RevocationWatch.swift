@@ -113,8 +113,8 @@ package final class RevocationWatch: Service, Sendable {
   private func ask(_ claim: CanaryClaim) async -> CanaryAnswer {
     let store = claim.installation.store
     guard let token = open(claim) else { return .inconclusive }
-    do throws(CurlError) {
-      switch try await canary.send(token, of: store).status {
+    do throws(UpstreamError) {
+      switch try await canary.send(token, of: claim.installation).status {
       case 200: return .accepted
       case 401: return .refused
       default: return .inconclusive

@@ -2,8 +2,9 @@ package import Base
 package import BigCommerce
 import Synchronization
 
-/// What this replica has seen of a store's API: written after every call, read by lists and by
-/// quota.
+/// What this replica has seen of a store's API, and which calls to it are in flight or wait.
+///
+/// It outlives changes of the store's entry. A store that is not called costs a few words.
 package final class StoreActivity: Sendable {
   /// A copy of what is known.
   package struct Seen: Hashable, Sendable {
@@ -20,21 +21,154 @@ package final class StoreActivity: Sendable {
     package init() {}
   }
 
-  private let seen = Mutex(Seen())
+  private struct State {
+    var seen = Seen()
+    /// `nil` while the store is not called.
+    var traffic: StoreTraffic?
+
+    mutating func makeTraffic() -> StoreTraffic {
+      if let traffic { return traffic }
+      let made = StoreTraffic(seed: .random(in: .min ... .max))
+      traffic = made
+      return made
+    }
+  }
+
+  private let state = Mutex(State())
 
   package init() {}
 
   /// A copy of what is known now.
-  package var current: Seen { seen.withLock { $0 } }
+  package var current: Seen { state.withLock { $0.seen } }
 
   /// Takes over what an answer's head said.
   package func observe(status: Int, quota: QuotaHeaders, at now: Timestamp) {
-    seen.withLock { seen in
-      seen.lastCallAt = now
-      seen.lastStatus = status
-      guard !quota.isEmpty else { return }
-      seen.quota = quota
-      seen.quotaSeenAt = now
+    state.withLock { $0.seen.take(status: status, quota: quota, at: now) }
+  }
+
+  /// Forgets the store's traffic when there is none and what it told is over.
+  package func forgetIfIdle(now: Duration) {
+    state.withLock { state in
+      if let traffic = state.traffic, traffic.isIdle(now: now) { state.traffic = nil }
     }
   }
+
+  /// A view of the store's quota for people; `nil` while the store is not called.
+  package func quotaStanding(for demand: QuotaDemand, now: Duration) -> QuotaStanding? {
+    state.withLock { state in
+      state.traffic.map {
+        QuotaStanding(
+          $0.governor, demand, now: now, refusal: $0.breakers.refusal(of: demand.family.id, now))
+      }
+    }
+  }
+}
+
+// MARK: The way of a call
+
+extension StoreActivity {
+  /// The right to send a call: at once when nothing speaks against it, else when its turn has come.
+  ///
+  /// - Throws: `quota` when it would wait longer, or has waited as long, as it may; `brokenStore`;
+  ///   `cancelled` as soon as the task is.
+  func pass(
+    _ demand: QuotaDemand, _ time: CallTime, now: Duration? = nil
+  ) async throws(UpstreamError) -> CallPass {
+    if let pass = try passAtOnce(demand, now: now ?? time.clock.now()) { return pass }
+    let place = Place()
+    let result = await withTaskCancellationHandler {
+      await withCheckedContinuation { turn in
+        change(time) { traffic, now, outcomes in
+          // Whoever cancels afterwards finds the place.
+          guard !Task.isCancelled else {
+            outcomes.append(Outcome(turn, .failure(.cancelled)))
+            return
+          }
+          place.set(traffic.lineUp(demand, turn, now: now, &outcomes))
+        }
+      }
+    } onCancel: {
+      change(time) { traffic, now, outcomes in
+        guard let id = place.id else { return }
+        traffic.withdraw(id, now: now, &outcomes)
+      }
+    }
+    return try result.get()
+  }
+
+  private func passAtOnce(
+    _ demand: QuotaDemand, now: Duration
+  ) throws(UpstreamError) -> CallPass? {
+    try state.withLock { state throws(UpstreamError) in
+      try state.makeTraffic().passAtOnce(demand, now: now)
+    }
+  }
+
+  /// Says how a call has ended; `seenAt` is when a caller's call was answered, `nil` for a call of
+  /// our own.
+  func finish(_ pass: CallPass, _ end: CallEnd, seenAt: Timestamp?, _ time: CallTime) {
+    change(time) { traffic, now, outcomes in traffic.finish(pass, end, now: now, &outcomes) }
+    if case .answered(let status, let quota) = end, let seenAt {
+      observe(status: status, quota: quota, at: seenAt)
+    }
+  }
+
+  /// Whether a call may be repeated within the store's budget; counts it.
+  func takeRetry() -> Bool {
+    state.withLock { $0.traffic?.takeRetry() ?? false }
+  }
+
+  private func change(
+    _ time: CallTime,
+    _ body: (StoreTraffic, Duration, inout [Outcome]) -> Void
+  ) {
+    let now = time.clock.now()
+    let outcomes = state.withLock { state -> [Outcome] in
+      let traffic = state.makeTraffic()
+      var outcomes: [Outcome] = []
+      body(traffic, now, &outcomes)
+      traffic.arm(now: now) { delay in
+        time.alarm.set(after: delay) { self.tick(time) }
+      }
+      return outcomes
+    }
+    for outcome in outcomes { outcome.tell() }
+  }
+
+  private func tick(_ time: CallTime) {
+    change(time) { traffic, now, outcomes in traffic.tick(now: now, &outcomes) }
+  }
+}
+
+extension StoreActivity.Seen {
+  fileprivate mutating func take(status: Int, quota: QuotaHeaders, at now: Timestamp) {
+    lastCallAt = now
+    lastStatus = status
+    guard !quota.isEmpty else { return }
+    self.quota = quota
+    quotaSeenAt = now
+  }
+}
+
+/// Where a call's waits are measured.
+package struct CallTime: Sendable {
+  package let clock: MonotonicClock
+  package let alarm: Alarm
+
+  package init(clock: MonotonicClock, alarm: Alarm) {
+    self.clock = clock
+    self.alarm = alarm
+  }
+
+  /// The operating system's.
+  package static let system = CallTime(clock: .system, alarm: .sleeping(.system))
+}
+
+/// Where the waiter's ID lies between whoever lines up and whoever cancels.
+private final class Place: Sendable {
+  private let value = Mutex<QuotaWaiterID?>(nil)
+
+  var id: QuotaWaiterID? { value.withLock { $0 } }
+
+  func set(_ id: QuotaWaiterID) { value.withLock { $0 = id } }
 }

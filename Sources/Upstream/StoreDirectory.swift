@@ -69,7 +69,10 @@ package final class StoreDirectory: Service, Sendable {
   package func run() async throws {
     await cancelWhenGracefulShutdown {
       var failures = 0
+      var polls = 0
       while !Task.isCancelled {
+        polls += 1
+        if polls.isMultiple(of: 60) { self.forgetIdleStores() }
         do throws(PostgresError) {
           try await self.refreshNow()
           if failures > 0 { self.logger.notice("the directory of stores is up to date again") }
@@ -82,6 +85,12 @@ package final class StoreDirectory: Service, Sendable {
         try? await self.clock.sleep(for: Self.pollEvery)
       }
     }
+  }
+
+  /// A sweep over all stores costs about a millisecond for each 60 000.
+  private func forgetIdleStores() {
+    let now = clock.now()
+    state.withLock { $0.snapshot }.forEachStore { $0.activity.forgetIfIdle(now: now) }
   }
 
   /// Says that tokens cannot be opened: each in the audit, the first few in the log.

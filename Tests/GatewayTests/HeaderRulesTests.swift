@@ -2,6 +2,7 @@ import Base
 import Gateway
 import HTTPTypes
 import Testing
+import Upstream
 
 private func fields(_ pairs: [(String, String)]) throws -> HTTPFields { try Named.fields(pairs) }
 

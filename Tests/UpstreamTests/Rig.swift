@@ -58,7 +58,8 @@ struct Rig: Sendable {
   func watch(_ directory: StoreDirectory) -> RevocationWatch {
     RevocationWatch(
       revocations: Revocations(database: database), suspicions: suspicions, directory: directory,
-      canary: CanaryCall(client: client, origin: origin), keyring: keyring, logger: .silent)
+      canary: CanaryCall(client: client, origin: origin, directory: directory), keyring: keyring,
+      logger: .silent)
   }
 
   /// Makes one call as the gateway would.
@@ -70,7 +71,7 @@ struct Rig: Sendable {
     let call = StoreCall(
       store: entry, token: token, method: .get, target: "/stores/\(store)/v3/catalog/products",
       headers: [:],
-      body: .none, timeout: timeout)
+      body: .none, demand: demand("test", maxWait: .seconds(10)), timeout: timeout, retries: 2)
     return try await Upstream(client: client, origin: origin, suspicions: suspicions).call(call)
       .status
   }
