@@ -12,6 +12,8 @@ package struct Controls: Hashable, Sendable {
   package var priority: CallPriority = .interactive
   /// How often the call may be repeated; `Latchkey-Retry`, 0 to 5.
   package var retries = 2
+  /// Whether to say what would be decided, and call nothing; `Latchkey-Dry-Run`.
+  package var isDryRun = false
   /// The app meant by a key that holds for all apps; `Latchkey-App`.
   package var app: AppName?
 
@@ -19,8 +21,8 @@ package struct Controls: Hashable, Sendable {
 
   /// Reads the controls strictly: a value that is not exactly one of those allowed is refused.
   ///
-  /// `Idempotency-Key` and `Latchkey-Dry-Run: true` are refused as well, until there is something
-  /// behind them: a caller that relies on either must not believe that it was heeded.
+  /// `Idempotency-Key` is refused as well, until there is something behind it: a caller that relies
+  /// on it must not believe that it was heeded.
   package init(_ fields: HTTPFields) throws(ControlFault) {
     guard fields.contains(where: { Controls.isControl($0.name) }) else { return }
     if let seconds = try Controls.number(.latchkeyTimeout, in: 1...120, fields) {
@@ -42,17 +44,16 @@ package struct Controls: Hashable, Sendable {
       }
       self.app = app
     }
+    if let text = try Controls.single(.latchkeyDryRun, fields) {
+      guard let isDryRun = Bool(text) else {
+        throw ControlFault(.latchkeyDryRun, "is 'true' or 'false'")
+      }
+      self.isDryRun = isDryRun
+    }
     try Controls.refuseWhatIsNotBuilt(fields)
   }
 
   private static func refuseWhatIsNotBuilt(_ fields: HTTPFields) throws(ControlFault) {
-    if let text = try single(.latchkeyDryRun, fields), text != "false" {
-      throw ControlFault(
-        .latchkeyDryRun,
-        text == "true"
-          ? "is not available yet; nothing was sent. Leave it out to make the call"
-          : "is 'true' or 'false'")
-    }
     if let key = try single(.idempotencyKey, fields) {
       let isKey =
         (1...255).contains(key.utf8.count) && key.utf8.allSatisfy { (0x21..<0x7F).contains($0) }

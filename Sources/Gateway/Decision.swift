@@ -46,6 +46,8 @@ package struct CallPlan: Sendable {
 package enum Decision: Sendable {
   case call(CallPlan)
   case refuse(Problem)
+  /// The caller asked what would be decided.
+  case explain(DryRun)
 }
 
 /// The gateway's rules in DESIGN's order of refusals, as a pure function of the request and a
@@ -68,22 +70,32 @@ package struct DecisionRules: Sendable {
   package func decide(
     _ facts: CallFacts, _ snapshot: DirectorySnapshot, now: Timestamp
   ) -> Decision {
+    var trace: CallTrace?
     do throws(Problem) {
-      return .call(try plan(facts, snapshot, now))
+      let plan = try plan(facts, snapshot, now, &trace)
+      return trace.map { .explain(DryRun(trace: $0, refusal: nil)) } ?? .call(plan)
     } catch {
-      return .refuse(error)
+      return trace.map { .explain(DryRun(trace: $0, refusal: error)) } ?? .refuse(error)
     }
   }
 
   private func plan(
-    _ facts: CallFacts, _ snapshot: DirectorySnapshot, _ now: Timestamp
+    _ facts: CallFacts, _ snapshot: DirectorySnapshot, _ now: Timestamp,
+    _ trace: inout CallTrace?
   ) throws(Problem) -> CallPlan {
     let caller = try self.caller(facts, snapshot, now)
     let target = try self.target(facts)
     let controls = try self.controls(facts)
+    if controls.isDryRun {
+      trace = CallTrace(
+        method: facts.method, target: target, controls: controls, caller: caller.id)
+    }
     let app = try self.app(caller.grant, controls)
+    trace?.app = app
     let entry = snapshot.store(InstallationID(app: app, store: target.store))
-    let rule = try checkGrant(caller.grant, facts.method, target, labels: entry?.labels ?? [])
+    let rule = try checkGrant(
+      caller.grant, facts.method, target, labels: entry?.labels ?? [], &trace)
+    trace?.store = entry
     let (store, token) = try usable(entry)
     if let rule, rule.isAuthoritative, !rule.isMet(by: store.scopes) {
       throw .scopeMissing(rule, granted: store.scopes)
@@ -152,7 +164,8 @@ package struct DecisionRules: Sendable {
   /// as of a store without that label.
   /// - Returns: the endpoint's rule; `nil` where BigCommerce alone decides.
   private func checkGrant(
-    _ grant: Grant, _ method: HTTPRequest.Method, _ target: Target, labels: Set<StoreLabel>
+    _ grant: Grant, _ method: HTTPRequest.Method, _ target: Target, labels: Set<StoreLabel>,
+    _ trace: inout CallTrace?
   ) throws(Problem) -> EndpointRule? {
     var rule: EndpointRule?
     let ability: Ability
@@ -164,6 +177,8 @@ package struct DecisionRules: Sendable {
       }
       ability = rule == nil ? .proxyUnlisted : .proxy
     }
+    trace?.ability = ability
+    trace?.rule = rule
     guard grant.allows(ability) else { throw .missing(ability: ability) }
     guard grant.allows(store: target.store, labelled: labels) else {
       throw .missing(store: target.store)
@@ -171,6 +186,7 @@ package struct DecisionRules: Sendable {
     guard grant.allows(method) else { throw .missing(method: method) }
     guard grant.allows(path: target.resourcePath) else { throw .missing(path: target.resourcePath) }
     if let rule, !grant.allows(rule) { throw .missing(grantFor: rule) }
+    trace?.mayCall = true
     return rule
   }
 

@@ -54,6 +54,8 @@ package struct StoreGateway: GatewayResponding {
       contentLength: request.contentLength)
     switch rules.decide(facts, snapshot, now: clock.now()) {
     case .refuse(let problem): return refuse(problem, request)
+    case .explain(let dryRun):
+      return .document(dryRun.document(now: upstream.now, request.requestID), request.requestID)
     case .call(let plan):
       if let wait = plan.key.admit(by: pace) {
         return refuse(.rateLimited(plan.key.grant.rate, retryAfter: wait), request)

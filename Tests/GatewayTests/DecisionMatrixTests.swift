@@ -159,6 +159,7 @@ import Upstream
       contentLength: 0)
     switch rules.decide(facts, snapshot, now: now) {
     case .refuse(let problem): return "\(problem.status) \(problem.code)"
+    case .explain: return "explained"
     case .call(let plan):
       return plan.store.installation.store.text == store.hash
         && plan.token.matches("token-" + store.hash)

@@ -42,6 +42,7 @@ import Upstream
     switch decision {
     case .call(let plan): "call \(plan.store.installation)"
     case .refuse(let problem): "\(problem.status) \(problem.code)"
+    case .explain: "explained"
     }
   }
 

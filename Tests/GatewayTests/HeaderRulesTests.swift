@@ -128,7 +128,7 @@ private func lines(_ fields: HTTPFields) -> [String] {
     ("Latchkey-Max-Wait", "-1"),
     ("Latchkey-Max-Wait", "ten"), ("Latchkey-Retry", "6"), ("Latchkey-Retry", ""),
     ("Latchkey-Priority", "Bulk"),
-    ("Latchkey-Priority", ""), ("Latchkey-Dry-Run", "yes"), ("Latchkey-Dry-Run", "true"),
+    ("Latchkey-Priority", ""), ("Latchkey-Dry-Run", "yes"), ("Latchkey-Dry-Run", "TRUE"),
     ("Latchkey-App", "No App"),
     ("Idempotency-Key", "k1"), ("Idempotency-Key", ""), ("Idempotency-Key", "a b"),
   ])
