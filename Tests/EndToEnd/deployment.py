@@ -1,5 +1,6 @@
 """A whole deployment for a test: sandbox, service and private PostgreSQL as real processes on free ports."""
 import contextlib
+import dataclasses
 import http.client
 import json
 import os
@@ -166,6 +167,16 @@ class Deployment:
             {"Authorization": f"Bearer {self.operator_key}"}, tls=trusting(certificate))
         assert answer.status == 201, answer
         return answer.json["key"]
+
+    def replica(self, name):
+        """Another replica of the same deployment, started; whoever asks for it stops it."""
+        folder = self.folder / name
+        folder.mkdir()
+        other = dataclasses.replace(
+            self, folder=folder, public=free_port(), internal=free_port(), service=None,
+            settings=self.settings | {"APP_ORIGIN": self.environment["APP_ORIGIN"]})
+        other.start()
+        return other
 
     def stop(self):
         if self.service and self.service.poll() is None:

@@ -1,7 +1,6 @@
 """Behind HAProxy and nginx: who the client is, streams, kept connections, and a restart that nobody notices."""
 import base64
 import contextlib
-import dataclasses
 import http.client
 import json
 import os
@@ -10,7 +9,7 @@ import time
 
 import pytest
 from cluster import Cluster
-from deployment import deployment, free_port, request, wait_until
+from deployment import deployment, request, wait_until
 from fronts import Front
 
 STORE, CLIENT, FORGED = "demo1234", "127.0.0.9", "203.0.113.66"
@@ -28,12 +27,7 @@ def replicas():
         first.cli("migrate")
         first.start()
         first.bootstrap()
-        folder = first.folder / "second"
-        folder.mkdir()
-        second = dataclasses.replace(
-            first, folder=folder, public=free_port(), internal=free_port(), service=None,
-            settings=first.settings | {"APP_ORIGIN": first.environment["APP_ORIGIN"]})
-        second.start()
+        second = first.replica("second")
         made.callback(second.stop)
         first.control("PUT", "/quota/*", {"limit": 100_000_000, "window_ms": 30_000})
         first.install(STORE)
