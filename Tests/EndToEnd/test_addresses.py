@@ -103,9 +103,9 @@ def named(tmp_path):
         yield running, names, port
 
 
-def timed_call(running, key):
+def timed_call(running, key, **headers):
     start = time.monotonic()
-    answer = running.call(key, "GET", f"/stores/{STORE}/v2/store")
+    answer = running.call(key, "GET", f"/stores/{STORE}/v2/store", headers=headers)
     return answer, time.monotonic() - start
 
 
@@ -155,7 +155,8 @@ def test_a_hung_name_server_costs_its_callers_three_seconds_and_others_nothing(t
         names.set()
         running.start()
         answers = []
-        callers = [threading.Thread(target=lambda: answers.append(timed_call(running, key))) for _ in range(40)]
+        once = {"Latchkey-Retry": "0"}
+        callers = [threading.Thread(target=lambda: answers.append(timed_call(running, key, **once))) for _ in range(12)]
         for caller in callers:
             caller.start()
         slowest = 0
@@ -165,11 +166,12 @@ def test_a_hung_name_server_costs_its_callers_three_seconds_and_others_nothing(t
             assert request(running.public, "GET", "/healthz").status == 200
             slowest = max(slowest, time.monotonic() - start)
             time.sleep(0.02)
-        assert len(answers) == 40
+        assert len(answers) == 12
         for answer, seconds in answers:
             assert answer.status == 502 and answer.json["code"] == "upstream_unreachable", answer
             assert answer.json["outcome"] == "not_sent", answer
-            assert seconds < 4, seconds
+            # Few calls are out before a store's first answer, or for half a second.
+            assert seconds < 4.5, seconds
         assert slowest < 0.5, slowest
         # An install is answered in its own time, and its code stays good.
         query = running.callback_query(STORE)
