@@ -50,7 +50,9 @@ package struct Sweeper: Service {
   @discardableResult
   package func sweepLost() async throws(PostgresError) -> Int {
     var count = 0
-    while let lost = try await attempts.loseOverdue(after: overdue) {
+    while let lost = try await attempts.overdue(after: overdue) {
+      // Another replica may have been faster.
+      guard try await attempts.lose(lost, after: overdue) else { continue }
       logger.critical(
         "install lost",
         metadata: [

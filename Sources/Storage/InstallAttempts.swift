@@ -124,15 +124,22 @@ package struct InstallAttempts: Sendable {
         [id.installation.app.text, id.installation.store.text, id.number, failure]))
   }
 
-  /// Ends a running attempt whose answer never came: BigCommerce may have given a token that nobody
-  /// has.
-  package func lose(_ id: AttemptID) async throws(PostgresError) {
-    _ = try await database.query(
+  /// Ends an attempt whose answer never came: BigCommerce may have given a token that nobody has.
+  ///
+  /// Nothing happens unless it still runs, and has run for that long.
+  ///
+  /// - Returns: whether it was ended.
+  @discardableResult
+  package func lose(
+    _ id: AttemptID, after age: Duration = .zero
+  ) async throws(PostgresError) -> Bool {
+    try await database.query(
       Statement(
         """
         WITH due AS MATERIALIZED (
           SELECT app_id, store_hash, attempt_id FROM install_attempts
           WHERE app_id = $1 AND store_hash = $2 AND attempt_id = $3 AND state = 'exchanging'
+            AND started_at <= now() - make_interval(secs => $4::bigint)
           FOR UPDATE
         ), lost AS (
           UPDATE install_attempts attempt SET state = 'lost', finished_at = now() FROM due
@@ -153,43 +160,20 @@ package struct InstallAttempts: Sendable {
           jsonb_build_object('attempt_id', attempt_id)
         FROM lost
         """,
-        [id.installation.app.text, id.installation.store.text, id.number]))
+        [
+          id.installation.app.text, id.installation.store.text, id.number, age.components.seconds,
+        ])
+    ).affected > 0
   }
 
-  /// Ends the oldest attempt that has run for longer than any can, because its replica died.
-  ///
-  /// One per statement: each may change an installation, and those of several are not locked
-  /// together.
-  ///
-  /// - Returns: what was lost, or `nil` when nothing is overdue.
-  package func loseOverdue(after age: Duration) async throws(PostgresError) -> AttemptID? {
+  /// The oldest attempt that has run for longer than any can, because its replica died.
+  package func overdue(after age: Duration) async throws(PostgresError) -> AttemptID? {
     let result = try await database.query(
       Statement(
         """
-        WITH due AS MATERIALIZED (
-          SELECT app_id, store_hash, attempt_id FROM install_attempts
-          WHERE state = 'exchanging' AND started_at < now() - make_interval(secs => $1::bigint)
-          ORDER BY started_at LIMIT 1 FOR UPDATE SKIP LOCKED
-        ), lost AS (
-          UPDATE install_attempts attempt SET state = 'lost', finished_at = now() FROM due
-          WHERE (attempt.app_id, attempt.store_hash, attempt.attempt_id)
-            = (due.app_id, due.store_hash, due.attempt_id)
-          RETURNING attempt.*
-        ), suspected AS (
-          UPDATE installations SET next_canary_at = now() FROM lost
-          WHERE (installations.app_id, installations.store_hash) = (lost.app_id, lost.store_hash)
-            AND installations.state IN ('active', 'revoked')
-        ), told AS (
-          INSERT INTO lifecycle_events (app_id, store_hash, type, data)
-          SELECT app_id, store_hash, 'app/install_lost', jsonb_build_object('attempt_id', attempt_id)
-          FROM lost
-        ), audited AS (
-          INSERT INTO audit (actor, action, app_id, store_hash, request_id, details)
-          SELECT 'latchkey', 'install_lost', app_id, store_hash, request_id,
-            jsonb_build_object('attempt_id', attempt_id)
-          FROM lost
-        )
-        SELECT app_id, store_hash, attempt_id FROM lost
+        SELECT app_id, store_hash, attempt_id FROM install_attempts
+        WHERE state = 'exchanging' AND started_at <= now() - make_interval(secs => $1::bigint)
+        ORDER BY started_at LIMIT 1
         """,
         [age.components.seconds]))
     guard let row = result.rows.first else { return nil }
