@@ -2,6 +2,7 @@ import Base
 import BigCommerce
 import Postgres
 import Storage
+import TestSupport
 import Testing
 import Vault
 
@@ -172,12 +173,5 @@ import Vault
 
 /// Looks until the condition holds, for at most ten seconds.
 func until(_ condition: () async throws -> Bool) async throws {
-  let end = ContinuousClock.now + .seconds(10)
-  while try await !condition() {
-    guard ContinuousClock.now < end else {
-      Issue.record("the condition did not come true")
-      return
-    }
-    try await Task.sleep(for: .milliseconds(5))
-  }
+  #expect(try await eventually(condition), "the condition did not come true")
 }
