@@ -44,7 +44,8 @@ struct GuardedChannel: ServerChildChannel {
     }.flatMap {
       base.setup(channel: channel, logger: logger)
     }.flatMapThrowing { value in
-      let accepted = AcceptedConnection(value, connection: connection, server: base)
+      let accepted = AcceptedConnection(
+        value, connection: connection, server: base, logger: logger)
       // All of this happens on the loop, before the first byte can arrive.
       let pipeline = channel.pipeline.syncOperations
       let guardian = try pipeline.handler(type: ByteGuard.self)
@@ -60,7 +61,7 @@ struct GuardedChannel: ServerChildChannel {
     // Not a child task: the guard cancels it from the event loop when the client goes away.
     let task = Task {
       await Connection.$current.withValue(value.connection) {
-        await value.serve(logger: logger)
+        await value.serve()
       }
     }
     value.connection.serve(with: task)
