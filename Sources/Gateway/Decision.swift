@@ -32,13 +32,17 @@ package struct CallPlan: Sendable {
 
   /// The ID of the caller's key.
   package var caller: String { key.id }
-  /// What the call is metered with.
-  package let family: EndpointFamily
-
   /// What the call asks of the store's quota.
-  package var demand: QuotaDemand {
-    QuotaDemand(
-      caller: caller, family: family, priority: controls.priority, maxWait: controls.maxWait)
+  package let demand: QuotaDemand
+}
+
+extension QuotaDemand {
+  /// What a call of that caller asks of its store's quota.
+  init(caller: String, method: HTTPRequest.Method, target: Target, controls: Controls) {
+    self.init(
+      caller: caller,
+      family: EndpointFamilies.shared.family(method: method, path: target.resourcePath),
+      priority: controls.priority, maxWait: controls.maxWait)
   }
 }
 
@@ -103,7 +107,8 @@ package struct DecisionRules: Sendable {
     try checkBody(facts)
     return CallPlan(
       target: target, controls: controls, store: store, token: token, key: caller,
-      family: EndpointFamilies.shared.family(method: facts.method, path: target.resourcePath))
+      demand: QuotaDemand(
+        caller: caller.id, method: facts.method, target: target, controls: controls))
   }
 
   private func caller(

@@ -52,10 +52,7 @@ package struct DryRun: Sendable {
 
 extension CallTrace {
   fileprivate var demand: QuotaDemand {
-    QuotaDemand(
-      caller: caller,
-      family: EndpointFamilies.shared.family(method: method, path: target.resourcePath),
-      priority: controls.priority, maxWait: controls.maxWait)
+    QuotaDemand(caller: caller, method: method, target: target, controls: controls)
   }
 
   fileprivate var grant: JSONValue {
