@@ -2,7 +2,8 @@ package import HTTPTypes
 
 /// Field names that occur in nearly every request or answer, ready made.
 ///
-/// `HTTPField.Name` checks, folds and copies a name each time it is made; one that is known costs a comparison.
+/// `HTTPField.Name` checks, folds and copies a name each time it is made; one that is known costs a
+/// comparison.
 package enum FieldNames {
   private static let spellings: [String] = [
     "Accept", "Accept-Encoding", "Accept-Language", "Access-Control-Allow-Origin", "Age", "Allow",
@@ -53,8 +54,19 @@ package enum FieldNames {
   }
 }
 
+extension HTTPField.Name {
+  /// A name written in the source.
+  package static func known(_ text: StaticString) -> HTTPField.Name {
+    guard let name = HTTPField.Name(text.description) else {
+      preconditionFailure("not a field name: \(text)")
+    }
+    return name
+  }
+}
+
 extension HTTPFields {
-  /// The value of the first field of that name; the subscript joins all of them, at the price of several allocations.
+  /// The value of the first field of that name; the subscript joins all of them, at the price of
+  /// several allocations.
   package func firstValue(of name: HTTPField.Name) -> String? {
     for field in self where field.name == name { return field.value }
     return nil

@@ -1,4 +1,5 @@
 package import Base
+import Curl
 package import HTTPTypes
 
 /// Which header fields pass the gateway, in each direction.
@@ -99,13 +100,6 @@ package enum HeaderRules {
 }
 
 extension HTTPField.Name {
-  private static func known(_ text: StaticString) -> HTTPField.Name {
-    guard let name = HTTPField.Name(text.description) else {
-      preconditionFailure("not a field name: \(text)")
-    }
-    return name
-  }
-
   /// `X-Correlation-Id`: groups requests in BigCommerce's logs.
   package static let correlationID = known("X-Correlation-Id")
   /// `X-Request-Id`.

@@ -195,13 +195,6 @@ extension RetryPolicy.End {
 }
 
 extension HTTPField.Name {
-  private static func known(_ text: StaticString) -> HTTPField.Name {
-    guard let name = HTTPField.Name(text.description) else {
-      preconditionFailure("not a field name: \(text)")
-    }
-    return name
-  }
-
   /// `X-Auth-Token`: the caller's service key on the way in, the store's token on the way out.
   package static let authToken = known("X-Auth-Token")
 }

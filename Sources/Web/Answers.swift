@@ -1,19 +1,11 @@
 import Base
+import Curl
+import Gateway
 import HTTPTypes
 import Hummingbird
 import NIOCore
 
 extension HTTPField.Name {
-  /// A name written in the source.
-  static func known(_ text: StaticString) -> HTTPField.Name {
-    guard let name = HTTPField.Name(text.description) else {
-      preconditionFailure("\(text) is not a field name")
-    }
-    return name
-  }
-
-  static let latchkeyOrigin = known("Latchkey-Origin")
-  static let xRequestID = known("X-Request-Id")
   static let referrerPolicy = known("Referrer-Policy")
   static let forwardedFor = known("X-Forwarded-For")
 }

@@ -1,5 +1,6 @@
 import Base
 import Curl
+import Gateway
 import HTTPTypes
 import Hummingbird
 import Logging
@@ -38,7 +39,7 @@ struct ListenerFrame<Listener: Routes>: HTTPResponder {
     let began = ContinuousClock.now
     let inbound = webRequest(request, connection)
     var response = await routes.respond(to: inbound)
-    response.headers[.xRequestID] = inbound.requestID.text
+    response.headers[.requestID] = inbound.requestID.text
     security.apply(to: &response.headers)
     if inbound.method == .head {
       // The length stays that of the body which GET would have had.
@@ -62,7 +63,7 @@ struct ListenerFrame<Listener: Routes>: HTTPResponder {
     return WebRequest(
       method: request.method, target: RawTarget(request.head.path ?? "/"), headers: headers,
       contentLength: length, body: RequestBodyStream(body: request.body, connection: connection),
-      requestID: headers.firstValue(of: .xRequestID).flatMap { RequestID($0) } ?? requestIDs.next(),
+      requestID: headers.firstValue(of: .requestID).flatMap { RequestID($0) } ?? requestIDs.next(),
       clientAddress: proxies.clientAddress(peer: connection.peer, headers: headers),
       loop: connection.loop)
   }
