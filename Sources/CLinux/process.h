@@ -6,7 +6,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/// A descriptor that becomes readable when the process ends; -1 with errno. Swift cannot call the variadic `syscall`.
+/// A descriptor that becomes readable when the process ends; -1 with errno. Swift cannot call the
+/// variadic `syscall`.
 static inline int clinux_pidfd_open(pid_t process) {
   return (int)syscall(SYS_pidfd_open, process, 0);
 }

@@ -44,13 +44,15 @@ static inline int clinux_become_quiet_thread(const char *name) {
   return (int)syscall(SYS_gettid);
 }
 
-/// Columns of the terminal behind a descriptor, 0 when it is none. Swift cannot call the variadic `ioctl`.
+/// Columns of the terminal behind a descriptor, 0 when it is none. Swift cannot call the variadic
+/// `ioctl`.
 static inline int clinux_terminal_columns(int descriptor) {
   struct winsize size;
   return ioctl(descriptor, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
-/// How many processors this process may run on; 0 when the kernel does not say. `cpu_set_t` is for GNU programs only.
+/// How many processors this process may run on; 0 when the kernel does not say. `cpu_set_t` is for
+/// GNU programs only.
 static inline int clinux_usable_processors(void) {
   unsigned long mask[128] = {0};
   long bytes = syscall(SYS_sched_getaffinity, 0, sizeof(mask), mask);

@@ -7,7 +7,8 @@
 struct ssl_st;
 int SSL_pending(const struct ssl_st *);
 
-/// How many bytes of a TLS record wait in the library, where the socket does not show them; 0 without TLS.
+/// How many bytes of a TLS record wait in the library, where the socket does not show them; 0
+/// without TLS.
 static inline int cpostgres_hidden_bytes(PGconn *connection) {
   struct ssl_st *tls = (struct ssl_st *)PQsslStruct(connection, "OpenSSL");
   return tls == NULL ? 0 : SSL_pending(tls);

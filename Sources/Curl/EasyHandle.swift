@@ -71,8 +71,9 @@ import NIOCore
 
   /// Makes libcurl look at the transfer in its next turn.
   ///
-  /// When libcurl 7.88 gives up an address, it opens the next one's socket only when it is called again, and sets no
-  /// timer for that. Changing what is paused is the one way to have it called for this transfer alone.
+  /// When libcurl 7.88 gives up an address, it opens the next one's socket only when it is called
+  /// again, and sets no timer for that. Changing what is paused is the one way to have it called
+  /// for this transfer alone.
   ///
   /// - Returns: whether libcurl still has a connection for it; if not, nothing was changed.
   func nudge(_ transfer: Transfer) -> Bool {

@@ -43,8 +43,8 @@ extension Engine {
     socket.wanted = Self.readiness(what)
     if let user = easy?.transfer?.id { socket.user = user }
     if socket.wanted.isEmpty && (!socket.isConnection || socket.opener != nil) {
-      // A descriptor of libcurl's own: it may be closed as soon as this returns. One that was never connected is
-      // closed already, and libcurl 7.88 does not use our callback for that.
+      // A descriptor of libcurl's own: it may be closed as soon as this returns. One that was never
+      // connected is closed already, and libcurl 7.88 does not use our callback for that.
       socket.registration?.cancel()
       sockets[fd] = nil
       if let opener = socket.opener { noteFailedAddress(of: opener) }
@@ -66,7 +66,8 @@ extension Engine {
     do throws(CurlError) {
       try opener.noteConnected()
     } catch {
-      // It is a number that libcurl has taken before. If it refused it now, TLS would have less time.
+      // It is a number that libcurl has taken before. If it refused it now, TLS would have less
+      // time.
       assertionFailure("libcurl does not take a limit: \(error)")
     }
     noteDeadline(of: opener)

@@ -216,7 +216,8 @@ extension Engine {
 
   private func goOnToNextAddresses() {
     while let id = betweenAddresses.popLast() {
-      // A request that began to leave has a connection, or had one: only libcurl's own result says what became of it.
+      // A request that began to leave has a connection, or had one: only libcurl's own result says
+      // what became of it.
       guard let easy = transfers[id], let transfer = easy.transfer, transfer.attempts == 0 else {
         continue
       }

@@ -59,8 +59,9 @@ enum HandleOptions {
 
   /// How long libcurl itself tries to connect, until the TCP connection stands.
   ///
-  /// Its servers' addresses are tried in turn, and each gets half of what is left of this. So it must be our own
-  /// limit and no more, or an address that swallows everything would take all of that.
+  /// Its servers' addresses are tried in turn, and each gets half of what is left of this. So it
+  /// must be our own limit and no more, or an address that swallows everything would take all of
+  /// that.
   static func connectLimit(_ settings: CurlSettings) -> HandleOption {
     .long(CURLOPT_CONNECTTIMEOUT_MS, settings.connectTimeout.wholeMilliseconds)
   }

@@ -18,8 +18,8 @@ import Web
 package enum Server {
   package static let version = "0.1.0"
 
-  /// From the signal until the calls that are still under way are ended; the rest of the 35 s that DESIGN 3.6 allows
-  /// is for closing connections and the private PostgreSQL.
+  /// From the signal until the calls that are still under way are ended; the rest of the 35 s that
+  /// DESIGN 3.6 allows is for closing connections and the private PostgreSQL.
   private static let gracefulExit = Duration.seconds(28)
 
   /// Serves until SIGTERM or SIGINT, then drains.
@@ -80,7 +80,8 @@ package enum Server {
 
 /// What the machine offers.
 enum System {
-  /// One event loop per processor that both the container's quota and the process's affinity leave us.
+  /// One event loop per processor that both the container's quota and the process's affinity leave
+  /// us.
   static var coreCount: Int {
     max(1, min(NIOCore.System.coreCount, Processors.usable ?? .max))
   }

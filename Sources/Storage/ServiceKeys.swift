@@ -108,8 +108,8 @@ package struct ServiceKeys: Sendable {
   /// Replaces a key by a new one with the same name and grant, which ends when the old one's would.
   ///
   /// The old key stays good for `overlap`, at most until the end of its grant. Meanwhile it may be
-  /// rotated again, for whoever lost the answer; that makes a further successor and does not lengthen
-  /// the overlap.
+  /// rotated again, for whoever lost the answer; that makes a further successor and does not
+  /// lengthen the overlap.
   package func rotate(
     _ id: String, overlap: Duration, by maker: KeyMaker
   ) async throws(ServiceKeyError) -> IssuedKey {
