@@ -69,6 +69,23 @@ func rawExchange(_ sandbox: SandboxServer, _ text: String) async throws -> Strin
     }
   }
 
+  @Test func `a share of requests is met, the same ones for the same seed`() async throws {
+    func met(seed: JSONValue) async throws -> [Bool] {
+      try await withSandbox { client in
+        let app = try await client.authorised()
+        try await client.control(
+          "faults", ["kind": "status", "status": 503, "share": .number("0.25"), "seed": seed])
+        var met: [Bool] = []
+        for _ in 0..<80 { met.append(try await app.get(target).status == 503) }
+        return met
+      }
+    }
+    let first = try await met(seed: 1)
+    #expect((8...36).contains(first.count { $0 }))
+    #expect(try await met(seed: 1) == first)
+    #expect(try await met(seed: 2) != first)
+  }
+
   @Test(arguments: [
     ("before", 0...0), ("head", 20...250), ("body", 300...1500),
   ])

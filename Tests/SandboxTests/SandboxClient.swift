@@ -116,11 +116,11 @@ func demoApp(origin: String = "http://127.0.0.1:9") -> AppRegistration {
 }
 
 /// Lends a sandbox on a free port and a client for it.
-func withSandbox(
+func withSandbox<Value: Sendable>(
   _ configure: (inout SandboxConfiguration) -> Void = { _ in },
   curl settings: CurlSettings = CurlSettings(),
-  _ body: @Sendable (SandboxClient) async throws -> Void
-) async throws {
+  _ body: @Sendable (SandboxClient) async throws -> Value
+) async throws -> Value {
   var configuration = SandboxConfiguration()
   configuration.apps = [demoApp()]
   configuration.threads = 1
@@ -129,7 +129,7 @@ func withSandbox(
   let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
   let reactor = try Reactor(loops: Array(group.makeIterator()))
   let curl = try CurlClient(reactor: reactor, settings: settings)
-  let outcome: Result<Void, any Error>
+  let outcome: Result<Value, any Error>
   do {
     outcome = .success(try await body(SandboxClient(curl: curl, sandbox: sandbox)))
   } catch {
@@ -139,5 +139,5 @@ func withSandbox(
   await reactor.shutdown()
   try await group.shutdownGracefully()
   try await sandbox.stop()
-  try outcome.get()
+  return try outcome.get()
 }

@@ -6,7 +6,7 @@ extension Fault {
   private static let knownNames: Set<String> = [
     "kind", "host", "method", "path", "store", "times", "skip", "delay_ms", "carry_out", "status",
     "headers", "body", "content_type", "at", "after_bytes", "bytes", "every_ms", "text",
-    "rate_limit_headers", "reset_ms",
+    "rate_limit_headers", "reset_ms", "share", "seed",
   ]
 
   /// Reads an order of the control API: `{"kind": …, "host": …, "path": …, "times": …}`.
@@ -18,15 +18,25 @@ extension Fault {
       throw .invalid("unknown field \(unknown.name)")
     }
     let plan = try FaultPlan(kind: kind, order: order)
+    let chance = try Fault.chance(order)
     self.init(
       id: id,
       match: FaultMatch(
         host: order["host"]?.string, method: order["method"]?.string,
         pathPrefix: order["path"]?.string, store: order["store"]?.string),
       skip: Int(order["skip"]?.integer ?? 0), remaining: order["times"]?.integer.map { Int($0) },
+      chance: chance,
       delay: .milliseconds(order["delay_ms"]?.integer ?? 0),
       carriesOut: order["carry_out"]?.bool ?? plan.carriesOut, replacement: plan.replacement,
       delivery: plan.delivery, order: order)
+  }
+
+  private static func chance(_ order: JSONValue) throws(ControlError) -> FaultChance? {
+    guard let wanted = order["share"] else { return nil }
+    guard let share = wanted.lenientDecimal, (0...1).contains(share) else {
+      throw .invalid("share must be 0 to 1")
+    }
+    return FaultChance(share: share, seed: order["seed"]?.integer ?? 0)
   }
 }
 

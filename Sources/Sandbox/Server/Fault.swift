@@ -21,6 +21,8 @@ struct Fault: Sendable {
   var skip: Int
   /// Requests still to meet; `nil` without end.
   var remaining: Int?
+  /// Which of the matching requests are met, by chance; `nil` means all.
+  var chance: FaultChance?
   var hits = 0
   /// Time before anything else happens.
   let delay: Duration
@@ -31,6 +33,21 @@ struct Fault: Sendable {
   let delivery: Delivery
   /// As ordered, for the list.
   let order: JSONValue
+}
+
+/// A share of requests, the same ones for the same seed when they come in the same order.
+struct FaultChance: Sendable {
+  /// From 0 to 1.
+  let share: Double
+  private var random: SplitMix64
+
+  init(share: Double, seed: Int64) {
+    self.share = share
+    random = SplitMix64(seed: UInt64(bitPattern: seed))
+  }
+
+  /// Whether the next request is one of them.
+  mutating func falls() -> Bool { Double.random(in: 0..<1, using: &random) < share }
 }
 
 /// Which requests a fault meets; `nil` means any.

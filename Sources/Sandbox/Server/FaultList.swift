@@ -24,10 +24,9 @@ final class FaultList: Sendable {
           state.faults[index].skip -= 1
           continue
         }
-        if let remaining = state.faults[index].remaining {
-          guard remaining > 0 else { continue }
-          state.faults[index].remaining = remaining - 1
-        }
+        if let remaining = state.faults[index].remaining, remaining <= 0 { continue }
+        guard state.faults[index].chance?.falls() != false else { continue }
+        state.faults[index].remaining? -= 1
         state.faults[index].hits += 1
         return state.faults[index]
       }
