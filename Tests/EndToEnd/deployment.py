@@ -161,9 +161,9 @@ class Deployment:
                 return request(self.internal, "GET", "/readyz", tls=trusting(certificate)).status == 200
         wait_until(ready, "latchkey is ready over TLS", 60)
 
-    def service_key_over_tls(self, certificate, stores):
+    def service_key_over_tls(self, certificate, stores, abilities=("proxy",)):
         answer = request(self.internal, "POST", "/v1/keys", {
-            "name": "tls", "app": "default", "stores": stores, "scopes": ["*"], "abilities": ["proxy"]},
+            "name": "tls", "app": "default", "stores": stores, "scopes": ["*"], "abilities": list(abilities)},
             {"Authorization": f"Bearer {self.operator_key}"}, tls=trusting(certificate))
         assert answer.status == 201, answer
         return answer.json["key"]
