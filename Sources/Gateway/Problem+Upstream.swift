@@ -35,6 +35,19 @@ extension Problem {
       retryAfter: wait.wholeSeconds)
   }
 
+  static func overloaded(_ refusal: CallAdmission.Refusal) -> Problem {
+    let title =
+      switch refusal {
+      case .replica: "This replica holds as many calls as it may"
+      case .store: "This replica holds too many calls to this store"
+      case .caller: "This replica holds too many calls of this key"
+      }
+    return Problem(
+      status: 503, code: "overloaded", title: title,
+      detail: "Nothing was sent. Try again after Retry-After, with fewer calls at a time.",
+      fields: [.init("held", .string(refusal.rawValue))], retryAfter: 1)
+  }
+
   static func broken(_ refusal: BreakerRefusal) -> Problem {
     let detail =
       switch refusal.cause {

@@ -25,6 +25,7 @@ package struct GatewaySettings: Sendable {
 package struct StoreGateway: GatewayResponding {
   private let directory: StoreDirectory
   private let upstream: Upstream
+  private let admission: CallAdmission
   private let rules: DecisionRules
   private let settings: GatewaySettings
   private let clock: WallClock
@@ -33,11 +34,13 @@ package struct StoreGateway: GatewayResponding {
   private let logger: Logger
 
   package init(
-    directory: StoreDirectory, upstream: Upstream, settings: GatewaySettings,
-    clock: WallClock = .system, pace: MonotonicClock = .system, logger: Logger
+    directory: StoreDirectory, upstream: Upstream, admission: CallAdmission,
+    settings: GatewaySettings, clock: WallClock = .system, pace: MonotonicClock = .system,
+    logger: Logger
   ) {
     self.directory = directory
     self.upstream = upstream
+    self.admission = admission
     rules = DecisionRules(apps: settings.apps, maxBody: settings.maxBody)
     self.settings = settings
     self.clock = clock
@@ -57,19 +60,32 @@ package struct StoreGateway: GatewayResponding {
     case .explain(let dryRun):
       return .document(dryRun.document(now: upstream.now, request.requestID), request.requestID)
     case .call(let plan):
-      if let wait = plan.key.admit(by: pace) {
-        return refuse(.rateLimited(plan.key.grant.rate, retryAfter: wait), request)
-      }
       do throws(Problem) {
-        return try await relay(plan, request)
+        let place = try admit(plan)
+        return try await relay(plan, request, place)
       } catch {
         return refuse(error, request)
       }
     }
   }
 
+  /// A place among the calls that are held, and one call of the key's rate; what gets no place
+  /// takes nothing of the rate.
+  private func admit(_ plan: CallPlan) throws(Problem) -> HeldCall {
+    let place: HeldCall
+    do throws(CallAdmission.Refusal) {
+      place = try admission.admit(plan.store.activity, plan.key.activity)
+    } catch {
+      throw .overloaded(error)
+    }
+    if let wait = plan.key.admit(by: pace) {
+      throw .rateLimited(plan.key.grant.rate, retryAfter: wait)
+    }
+    return place
+  }
+
   private func relay(
-    _ plan: CallPlan, _ request: GatewayRequest
+    _ plan: CallPlan, _ request: GatewayRequest, _ place: consuming HeldCall
   ) async throws(Problem) -> GatewayResponse {
     let (body, limited) = requestBody(request)
     let call = StoreCall(
@@ -83,7 +99,7 @@ package struct StoreGateway: GatewayResponding {
       return GatewayResponse(
         status: response.status,
         headers: HeaderRules.response(response.headers, requestID: request.requestID),
-        body: StoreGateway.body(response.body))
+        body: StoreGateway.body(response.body, place))
     } catch {
       if let limited, limited.isTooLarge { throw .bodyTooLarge(settings.maxBody) }
       throw Problem(error)
@@ -98,9 +114,12 @@ package struct StoreGateway: GatewayResponding {
     return (.stream(length: nil, limited), limited)
   }
 
-  private static func body(_ body: CurlResponseBody) -> GatewayResponse.Body {
+  private static func body(
+    _ body: CurlResponseBody, _ place: consuming HeldCall
+  ) -> GatewayResponse.Body {
     if let complete = body.complete { return .bytes(complete) }
-    return .stream(length: body.knownLength, RelayedBody(body: body))
+    return .stream(
+      length: body.knownLength, RelayedBody(body: body, place: HeldPlace(call: place)))
   }
 
   private func refuse(_ problem: Problem, _ request: GatewayRequest) -> GatewayResponse {
@@ -126,12 +145,22 @@ extension GatewayResponse {
   }
 }
 
+/// Keeps a call's place as long as its body may still stream.
+private final class HeldPlace: Sendable {
+  private let call: HeldCall
+
+  init(call: consuming HeldCall) {
+    self.call = call
+  }
+}
+
 /// The upstream's body with an untyped error, as the edge takes it.
 private struct RelayedBody: AsyncSequence, Sendable {
   typealias Element = ByteBuffer
   typealias Failure = any Error
 
   let body: CurlResponseBody
+  let place: HeldPlace
 
   struct AsyncIterator: AsyncIteratorProtocol {
     fileprivate var base: CurlResponseBody.AsyncIterator

@@ -16,6 +16,7 @@ struct Parts: Sendable {
   let directory: StoreDirectory
   let canary: CanaryCall
   let watch: RevocationWatch
+  let admission: CallAdmission
   let gateway: StoreGateway
   let callbacks: Callbacks
   /// In the order of their start; they end in the reverse order, after the listeners.
@@ -33,9 +34,11 @@ struct Parts: Sendable {
     watch = RevocationWatch(
       revocations: Revocations(database: database), suspicions: suspicions, directory: directory,
       canary: canary, keyring: session.keyring, logger: logger)
+    admission = CallAdmission(limit: settings.calls)
     gateway = StoreGateway(
       directory: directory,
       upstream: Upstream(client: client, origin: settings.platform.api, suspicions: suspicions),
+      admission: admission,
       settings: GatewaySettings(
         apps: settings.core.apps.map(\.name), userAgent: "Latchkey/\(Server.version)"),
       logger: logger)

@@ -32,6 +32,7 @@ package enum SettingName: String, CaseIterable, Sendable {
   case internalClientCA = "LATCHKEY_INTERNAL_TLS_CLIENT_CA"
   case dataDirectory = "LATCHKEY_DATA_DIR"
   case spool = "LATCHKEY_SPOOL"
+  case calls = "LATCHKEY_CALLS"
   case trustedProxies = "LATCHKEY_TRUSTED_PROXIES"
   case webhookSignatures = "LATCHKEY_WEBHOOK_SIGNATURES"
   case pushSchedule = "LATCHKEY_PUSH_SCHEDULE"

@@ -26,6 +26,7 @@ extension Settings {
     publicListener = ListenerSettings.publicOne(&reader)
     internalListener = ListenerSettings.internalOne(&reader)
     spools = reader.value(.spool, .onOff, default: true)
+    calls = reader.value(.calls, .integer(10...100_000), default: 2000)
     trustedProxies = reader.value(.trustedProxies, .networks, default: [])
     webhookSignatures = reader.value(.webhookSignatures, .word, default: .observe)
     pushSchedule = reader.value(.pushSchedule, .schedule, default: Defaults.pushSchedule)

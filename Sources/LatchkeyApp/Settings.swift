@@ -19,6 +19,8 @@ package struct Settings: Sendable {
   package let internalListener: ListenerSettings
   /// Whether tokens that PostgreSQL cannot take are kept on disk until it can.
   package let spools: Bool
+  /// The most calls to stores that this replica holds at a time.
+  package let calls: Int
   /// Addresses or blocks whose `X-Forwarded-For` counts.
   package let trustedProxies: [String]
   package let webhookSignatures: WebhookSignatures

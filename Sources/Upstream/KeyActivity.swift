@@ -2,10 +2,10 @@ package import Base
 package import BigCommerce
 import Synchronization
 
-/// What this replica has seen of a service key: when it was last used, and how much of its rate is
-/// spent.
+/// What this replica has seen of a service key: when it was last used, how much of its rate is
+/// spent, and how many of its calls are held.
 ///
-/// Three words, whatever the number of calls; they are changed without a lock.
+/// Four words, whatever the number of calls; they are changed without a lock.
 package final class KeyActivity: Sendable {
   /// Minutes since 1970; 0: not used since the start.
   private let lastMinute = Atomic<Int64>(0)
@@ -14,8 +14,13 @@ package final class KeyActivity: Sendable {
   /// When all calls made until now would have been made at an even pace, in microseconds of the
   /// monotonic clock.
   private let paidUntil = Atomic<Int64>(.min)
+  /// Calls with the key that this replica holds; counted by ``CallAdmission``.
+  let held = Atomic<Int>(0)
 
   package init() {}
+
+  /// Calls with the key that wait, are under way or stream.
+  package var heldCalls: Int { held.load(ordering: .relaxed) }
 
   /// Notes that a call came with the key.
   package func noteUse(at now: Timestamp) {

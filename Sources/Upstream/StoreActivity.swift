@@ -35,8 +35,13 @@ package final class StoreActivity: Sendable {
   }
 
   private let state = Mutex(State())
+  /// Calls to the store that this replica holds; counted by ``CallAdmission``.
+  let held = Atomic<Int>(0)
 
   package init() {}
+
+  /// Calls to the store that wait, are under way or stream.
+  package var heldCalls: Int { held.load(ordering: .relaxed) }
 
   /// A copy of what is known now.
   package var current: Seen { state.withLock { $0.seen } }

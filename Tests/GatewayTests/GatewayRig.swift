@@ -27,6 +27,7 @@ extension MonotonicClock {
 /// The whole gateway on a real server that plays BigCommerce; stores and keys come from memory.
 struct GatewayRig: Sendable {
   let gateway: StoreGateway
+  let admission: CallAdmission
   let directory: StoreDirectory
   let settings: GatewaySettings
   let client: CurlClient
@@ -73,7 +74,7 @@ struct GatewayRig: Sendable {
 
   static func run<T: Sendable>(
     adjust: (inout CurlSettings, inout GatewaySettings) -> Void = { _, _ in },
-    world: World = World(), pace: MonotonicClock = .system,
+    world: World = World(), calls: Int = 1000, pace: MonotonicClock = .system,
     script: @escaping MisbehavingServer.Script,
     _ body: @escaping @Sendable (GatewayRig) async throws -> T
   ) async throws -> T {
@@ -94,12 +95,14 @@ struct GatewayRig: Sendable {
         logger: .silent)
       try await directory.refreshNow()
       let origin = try #require(Origin("http://127.0.0.1:\(server.port)"))
+      let admission = CallAdmission(limit: calls)
       let rig = GatewayRig(
         gateway: StoreGateway(
           directory: directory,
           upstream: Upstream(client: client, origin: origin, suspicions: Suspicions()),
-          settings: gatewaySettings, pace: pace, logger: .silent),
-        directory: directory, settings: gatewaySettings, client: client, key: key, server: server)
+          admission: admission, settings: gatewaySettings, pace: pace, logger: .silent),
+        admission: admission, directory: directory, settings: gatewaySettings, client: client,
+        key: key, server: server)
       let result: Result<T, any Error>
       do { result = .success(try await body(rig)) } catch { result = .failure(error) }
       await client.shutdown()
@@ -111,9 +114,11 @@ struct GatewayRig: Sendable {
   func with(origin: Origin) -> GatewayRig {
     let upstream = Upstream(client: client, origin: origin, suspicions: Suspicions())
     let gateway = StoreGateway(
-      directory: directory, upstream: upstream, settings: settings, logger: .silent)
+      directory: directory, upstream: upstream, admission: admission, settings: settings,
+      logger: .silent)
     return GatewayRig(
-      gateway: gateway, directory: directory, settings: settings, client: client, key: key,
+      gateway: gateway, admission: admission, directory: directory, settings: settings,
+      client: client, key: key,
       server: server)
   }
 
@@ -126,9 +131,10 @@ struct GatewayRig: Sendable {
     let gateway = StoreGateway(
       directory: stale,
       upstream: Upstream(client: client, origin: origin, suspicions: Suspicions()),
-      settings: settings, logger: .silent)
+      admission: admission, settings: settings, logger: .silent)
     return GatewayRig(
-      gateway: gateway, directory: stale, settings: settings, client: client, key: key,
+      gateway: gateway, admission: admission, directory: stale, settings: settings, client: client,
+      key: key,
       server: server)
   }
 
