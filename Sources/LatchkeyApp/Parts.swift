@@ -16,14 +16,14 @@ struct Parts: Sendable {
   let directory: StoreDirectory
   let canary: CanaryCall
   let watch: RevocationWatch
-  let admission: CallAdmission
   let gateway: StoreGateway
   let callbacks: Callbacks
   /// In the order of their start; they end in the reverse order, after the listeners.
   let services: [any Service]
 
   init(
-    settings: Settings, session: DatabaseSession, client: CurlClient, logger: Logger
+    settings: Settings, session: DatabaseSession, client: CurlClient,
+    admission: CallAdmission, logger: Logger
   ) throws {
     let database = session.database
     let suspicions = Suspicions()
@@ -34,7 +34,6 @@ struct Parts: Sendable {
     watch = RevocationWatch(
       revocations: Revocations(database: database), suspicions: suspicions, directory: directory,
       canary: canary, keyring: session.keyring, logger: logger)
-    admission = CallAdmission(limit: settings.calls)
     gateway = StoreGateway(
       directory: directory,
       upstream: Upstream(client: client, origin: settings.platform.api, suspicions: suspicions),

@@ -31,9 +31,12 @@ package enum Server {
       settings.core, logger: logger, threads: System.coreCount
     ) { session in
       try await StartChecks(session: session, settings: settings, logger: logger).run()
-      let client = try CurlClient(reactor: session.reactor, settings: settings.platform.curl)
+      let budget = try budget(settings, logger)
+      let client = try CurlClient(
+        reactor: session.reactor,
+        settings: settings.platform.curl(connections: budget.upstream / System.coreCount))
       do {
-        try await serve(settings, session, client, logger)
+        try await serve(settings, session, client, budget, logger)
       } catch {
         await client.shutdown()
         throw error
@@ -42,16 +45,42 @@ package enum Server {
     }
   }
 
+  private static func budget(
+    _ settings: Settings, _ logger: Logger
+  ) throws(StartProblem) -> DescriptorBudget {
+    let descriptors = Int(clamping: ProcessHardening.state().descriptors)
+    guard descriptors >= DescriptorBudget.least else {
+      throw StartProblem(
+        "only \(descriptors) descriptors are allowed: raise the limit (LimitNOFILE, ulimit -n)")
+    }
+    let budget = DescriptorBudget(
+      descriptors: descriptors, calls: settings.calls,
+      databaseConnections: settings.core.database.connections, loops: System.coreCount)
+    let level = budget.calls < settings.calls ? Logger.Level.warning : .info
+    logger.log(
+      level: level, "what this replica holds at most",
+      metadata: [
+        "calls": "\(budget.calls)", "connections": "\(budget.connections)",
+        "connections_per_listener": "\(budget.connectionsOfListener)",
+        "connections_sure_per_listener": "\(budget.sureOfListener)",
+        "descriptors": "\(descriptors)",
+      ])
+    return budget
+  }
+
   private static func serve(
-    _ settings: Settings, _ session: DatabaseSession, _ client: CurlClient, _ logger: Logger
+    _ settings: Settings, _ session: DatabaseSession, _ client: CurlClient,
+    _ budget: DescriptorBudget, _ logger: Logger
   ) async throws {
-    let parts = try Parts(settings: settings, session: session, client: client, logger: logger)
+    let parts = try Parts(
+      settings: settings, session: session, client: client,
+      admission: CallAdmission(limit: budget.calls), logger: logger)
     // The snapshot is complete before anybody can ask.
     try await parts.directory.refreshNow()
     let draining = Draining()
     let listeners = try Wiring(
-      settings: settings, session: session, client: client, parts: parts, draining: draining,
-      logger: logger
+      settings: settings, session: session, client: client, parts: parts, budget: budget,
+      draining: draining, logger: logger
     ).listeners()
     var configuration = ServiceGroupConfiguration(
       services: (parts.services + listeners).map { .init(service: $0) }, logger: logger)
@@ -88,9 +117,11 @@ enum System {
 }
 
 extension PlatformSettings {
-  var curl: CurlSettings {
+  /// - Parameter connections: how many each loop may keep.
+  func curl(connections: Int) -> CurlSettings {
     var settings = CurlSettings()
     settings.caFile = caFile
+    settings.maxConnectionsPerLoop = min(settings.maxConnectionsPerLoop, max(1, connections))
     return settings
   }
 }

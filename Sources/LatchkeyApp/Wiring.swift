@@ -58,6 +58,7 @@ struct Wiring: Sendable {
   let session: DatabaseSession
   let client: CurlClient
   let parts: Parts
+  let budget: DescriptorBudget
   let draining: Draining
   let logger: Logger
 
@@ -73,16 +74,21 @@ struct Wiring: Sendable {
     let publicIdentity = try identity(settings.publicListener)
     let directory = parts.directory
     let log = logger
+    let counters = (public: ListenerCounters(), internal: ListenerCounters())
     return [
       try Listeners.internalListener(
-        place(settings.internalListener, internalIdentity), gateway: parts.gateway, api: api(),
+        place(
+          settings.internalListener, internalIdentity, .internalListener,
+          counters.internal, beside: counters.public), gateway: parts.gateway, api: api(),
         authenticate: authenticate,
         readiness: {
           directory.current() == nil ? "Changes of stores and keys could not be read for 5 s." : nil
         }, in: environment
       ) { log.notice("internal listener", metadata: ["port": "\($0)"]) },
       try Listeners.publicListener(
-        place(settings.publicListener, publicIdentity), site(),
+        place(
+          settings.publicListener, publicIdentity, .publicListener,
+          counters.public, beside: counters.internal), site(),
         callbacks: NoticedCallbacks(callbacks: parts.callbacks, changed: changed),
         isReady: { directory.current() != nil }, in: environment
       ) { log.notice("public listener", metadata: ["port": "\($0)"]) },
@@ -96,10 +102,20 @@ struct Wiring: Sendable {
   }
 
   private func place(
-    _ listener: ListenerSettings, _ identity: TLSIdentity?
+    _ listener: ListenerSettings, _ identity: TLSIdentity?, _ usual: GuardLimits,
+    _ counters: ListenerCounters, beside other: ListenerCounters
   ) -> ListenerPlace {
-    ListenerPlace(
-      host: listener.address.host, port: listener.address.port, tls: identity)
+    var limits = usual
+    limits.connections = budget.connectionsOfListener
+    limits.refusedConnections = budget.refusedOfListener
+    // Calls have a bound of their own; beyond it there is room to tell them so, and for health,
+    // metrics and the API.
+    limits.requestsInFlight = max(limits.requestsInFlight, 2 * budget.calls)
+    return ListenerPlace(
+      host: listener.address.host, port: listener.address.port, tls: identity, limits: limits,
+      share: ConnectionShare(
+        total: budget.connections, kept: budget.sureOfListener, other: other),
+      counters: counters)
   }
 
   private func site() -> PublicSettings {

@@ -15,17 +15,20 @@ package struct ListenerPlace: Sendable {
   package let tls: TLSIdentity?
   /// `nil`: those of the listener's kind.
   package let limits: GuardLimits?
+  /// `nil`: its connections are its own.
+  package let share: ConnectionShare?
   /// What its guards count.
   package let counters: ListenerCounters
 
   package init(
     host: String, port: Int, tls: TLSIdentity?, limits: GuardLimits? = nil,
-    counters: ListenerCounters = ListenerCounters()
+    share: ConnectionShare? = nil, counters: ListenerCounters = ListenerCounters()
   ) {
     self.host = host
     self.port = port
     self.tls = tls
     self.limits = limits
+    self.share = share
     self.counters = counters
   }
 }
@@ -90,6 +93,17 @@ package enum Listeners {
       "internal", routes, settings, settings.limits ?? .internalListener, environment, started)
   }
 
+  private static func rest(_ listener: any Channel, _ logger: Logger) async {
+    do {
+      try await listener.eventLoop.submit {
+        try listener.pipeline.syncOperations.addHandler(
+          AcceptPause(logger: logger), position: .first)
+      }.get()
+    } catch {
+      logger.info("a listener was closed as it began", metadata: ["error": "\(error)"])
+    }
+  }
+
   private static func application(
     _ name: String, _ routes: some Routes, _ settings: ListenerPlace, _ limits: GuardLimits,
     _ environment: ListenerEnvironment, _ started: @escaping @Sendable (Int) -> Void
@@ -97,7 +111,7 @@ package enum Listeners {
     let isInternal = name == "internal"
     let security = SecurityFields(speaker: isInternal ? "gateway" : nil)
     let state = ListenerState(
-      limits: limits, counters: settings.counters, draining: environment.draining,
+      limits: limits, share: settings.share, counters: settings.counters, draining: environment.draining,
       requestIDs: environment.requestIDs, fixedFields: security.lines,
       cancelsWhenGone: isInternal, usesTLS: settings.tls != nil)
     let frame = ListenerFrame(
@@ -106,11 +120,15 @@ package enum Listeners {
     let server = HTTPServerBuilder { responder in
       GuardedChannel(state: state, identity: settings.tls, responder: responder)
     }
+    let logger = environment.logger
     return Application(
       responder: frame, server: server,
       configuration: .init(
         address: .hostname(settings.host, port: settings.port), serverName: nil, backlog: 1024),
-      onServerRunning: { started($0.localAddress?.port ?? settings.port) },
-      eventLoopGroupProvider: .shared(environment.loops), logger: environment.logger)
+      onServerRunning: { channel in
+        await rest(channel, logger)
+        started(channel.localAddress?.port ?? settings.port)
+      },
+      eventLoopGroupProvider: .shared(environment.loops), logger: logger)
   }
 }

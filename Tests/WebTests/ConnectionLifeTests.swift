@@ -76,6 +76,45 @@ import Testing
     }
   }
 
+  @Test func `a listener that is flooded leaves the other its share of the connections`()
+    async throws
+  {
+    var fixture = ListenerFixture()
+    fixture.connections = (total: 12, sure: 4)
+    let counters = (fixture.publicCounters, fixture.internalCounters)
+    try await fixture.run { running in
+      try await blocking {
+        let health = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+        func connect(_ port: Int, _ request: String) throws -> (RawConnection, Int) {
+          let connection = try RawConnection(port: port)
+          return (connection, try connection.exchange(request).status)
+        }
+        var held: [RawConnection] = []
+        for _ in 0..<8 {
+          let (connection, status) = try connect(running.internalPort, Self.request)
+          #expect(status == 200)
+          held.append(connection)
+        }
+        #expect(try connect(running.internalPort, Self.request).1 == 503)
+        for _ in 0..<4 {
+          let (connection, status) = try connect(running.publicPort, health)
+          #expect(status == 200)
+          held.append(connection)
+        }
+        #expect(try connect(running.publicPort, health).1 == 503)
+        #expect(counters.0.openConnections == 4 && counters.1.openConnections == 8)
+        // What one gives back is the other's, beyond its share.
+        held.removeFirst(2)
+        try blockUntil { counters.1.openConnections == 6 }
+        for status in [200, 200, 503] {
+          let (connection, seen) = try connect(running.publicPort, health)
+          #expect(seen == status)
+          held.append(connection)
+        }
+      }
+    }
+  }
+
   @Test func `requests beyond those that may be in flight are refused at once`() async throws {
     let gate = Gate()
     var fixture = ListenerFixture()

@@ -14,7 +14,7 @@ import Testing
     let loops = MultiThreadedEventLoopGroup.singleton
     let counters = ListenerCounters()
     let state = ListenerState(
-      limits: .internalListener, counters: counters, draining: Draining(),
+      limits: .internalListener, share: nil, counters: counters, draining: Draining(),
       requestIDs: RequestIDSource(seed: 1), fixedFields: "", cancelsWhenGone: true, usesTLS: false)
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     let guarded = GuardedChannel(state: state, identity: nil) { _, _, _ in

@@ -69,6 +69,8 @@ struct StubCallbacks: CallbackHandling {
 /// Both listeners on free ports, for one test.
 struct ListenerFixture {
   var limits: GuardLimits?
+  /// Connections of both listeners together, and how many of them each is sure of.
+  var connections: (total: Int, sure: Int)?
   var tls: TLSIdentity?
   var proxies = TrustedProxies.none
   var brand = Brand(name: "Test & app")
@@ -95,8 +97,11 @@ struct ListenerFixture {
       requestIDs: RequestIDSource(seed: 1), logger: logger, trustedProxies: proxies,
       accessLog: accessLog)
     let ports = AsyncStream.makeStream(of: (String, Int).self)
-    let place = { (counters: ListenerCounters) in
-      ListenerPlace(host: "127.0.0.1", port: 0, tls: tls, limits: limits, counters: counters)
+    let place = { (counters: ListenerCounters, other: ListenerCounters) in
+      ListenerPlace(
+        host: "127.0.0.1", port: 0, tls: tls, limits: limits,
+        share: connections.map { ConnectionShare(total: $0.total, kept: $0.sure, other: other) },
+        counters: counters)
     }
     let isReady = isReady
     let site = PublicSettings(
@@ -105,10 +110,10 @@ struct ListenerFixture {
       frameAncestors: ["https://*.mybigcommerce.com"], brand: brand)
     let services: [any Service] = [
       try Listeners.publicListener(
-        place(publicCounters), site, callbacks: callbacks, isReady: { isReady }, in: environment
+        place(publicCounters, internalCounters), site, callbacks: callbacks, isReady: { isReady }, in: environment
       ) { ports.continuation.yield(("public", $0)) },
       try Listeners.internalListener(
-        place(internalCounters), gateway: gateway, api: APIRoutes(routes),
+        place(internalCounters, publicCounters), gateway: gateway, api: APIRoutes(routes),
         authenticate: { headers in
           headers[.authorization] == "Bearer good"
             ? .success(

@@ -19,6 +19,7 @@ package final class ListenerCounters: Sendable {
   }
 
   private let connections = Atomic<Int>(0)
+  private let refusing = Atomic<Int>(0)
   private let inFlight = Atomic<Int>(0)
   private let passed = Atomic<UInt64>(0)
   private let counts = Mutex(Counts())
@@ -30,7 +31,7 @@ package final class ListenerCounters: Sendable {
 
   package init() {}
 
-  /// Open connections.
+  /// Open connections that are served.
   package var openConnections: Int { connections.load(ordering: .relaxed) }
 
   /// Requests whose head has passed and whose answer is not complete.
@@ -43,6 +44,11 @@ package final class ListenerCounters: Sendable {
   func connectionOpened() -> Int { connections.add(1, ordering: .relaxed).newValue }
 
   func connectionClosed() { connections.subtract(1, ordering: .relaxed) }
+
+  /// Returns the number of open connections that are being refused, this one included.
+  func refusalOpened() -> Int { refusing.add(1, ordering: .relaxed).newValue }
+
+  func refusalClosed() { refusing.subtract(1, ordering: .relaxed) }
 
   /// Counts a request, unless so many are in flight already.
   func requestBegan(limit: Int) -> Bool {

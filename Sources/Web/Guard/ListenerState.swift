@@ -19,6 +19,8 @@ package final class Draining: Sendable {
 /// What the connections of one listener share.
 struct ListenerState: Sendable {
   let limits: GuardLimits
+  /// `nil`: the listener has its connections for itself.
+  let share: ConnectionShare?
   let counters: ListenerCounters
   let draining: Draining
   let requestIDs: RequestIDSource

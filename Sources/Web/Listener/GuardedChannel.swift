@@ -23,23 +23,21 @@ struct GuardedChannel: ServerChildChannel {
   }
 
   func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
-    let counters = state.counters
-    let open = counters.connectionOpened()
-    channel.closeFuture.whenComplete { _ in counters.connectionClosed() }
-    let limits = state.limits
-    guard open <= limits.connections + limits.refusedConnections else {
-      counters.count(.overloaded)
+    let state = state
+    let reception = state.connectionOpened()
+    channel.closeFuture.whenComplete { _ in state.connectionClosed(reception) }
+    if reception == .dropped {
+      state.counters.count(.overloaded)
       return channel.eventLoop.makeFailedFuture(Refusal.overloaded)
     }
     let connection = Connection(
       loop: channel.eventLoop, peer: channel.remoteAddress?.ipAddress ?? "")
-    let isSurplus = open > limits.connections
     return channel.eventLoop.makeCompletedFuture {
       let pipeline = channel.pipeline.syncOperations
       if let identity {
         try pipeline.addHandler(NIOSSLServerHandler(context: identity.context))
       }
-      let guardian = ByteGuard(state: state, connection: connection, isSurplus: isSurplus)
+      let guardian = ByteGuard(state: state, connection: connection, isSurplus: reception == .refused)
       try pipeline.addHandler(guardian)
     }.flatMap {
       base.setup(channel: channel, logger: logger)
