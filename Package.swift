@@ -104,6 +104,8 @@ let package = Package(
       name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     // Words of the domain as types (store hash, app name …), secrets that never print, strict JSON.
     module("Base", []),
+    // Counters, histograms and Prometheus' text format; knows nothing of the product.
+    module("Prometheus", []),
     // What the operating system does for us: limits, no core dumps, fsynced files, child processes.
     module("Linux", ["CLinux", "Base"]),
     // Foreign file descriptors and timers on NIO event loops.
@@ -129,8 +131,8 @@ let package = Package(
     module(
       "Upstream",
       [
-        "Storage", "Postgres", "Curl", "BigCommerce", "Vault", "Base", hashTrees, deque, heap,
-        nioCore, httpTypes, lifecycle, logging,
+        "Storage", "Postgres", "Curl", "BigCommerce", "Vault", "Prometheus", "Base", hashTrees,
+        deque, heap, nioCore, httpTypes, lifecycle, logging,
       ]),
     // BigCommerce's callbacks turned into durable installations; spool; app page's facts.
     module(
@@ -142,7 +144,10 @@ let package = Package(
     // The gateway's rules: targets, grants, scopes, headers, relay.
     module(
       "Gateway",
-      ["Upstream", "Storage", "Curl", "BigCommerce", "Vault", "Base", nioCore, httpTypes, logging]),
+      [
+        "Upstream", "Storage", "Curl", "BigCommerce", "Vault", "Prometheus", "Base", nioCore,
+        httpTypes, logging,
+      ]),
     // Webhook registration, intake, feed and push.
     module("Events", ["Upstream", "Storage", "BigCommerce", "Base"]),
     // The HTTP edge: connection guard, routes, problem bodies, pages.
@@ -150,7 +155,7 @@ let package = Package(
       "Web",
       [
         "Install", "Gateway", "Events", "Upstream", "Storage", "Curl", "BigCommerce", "Vault",
-        "Base", hummingbird,
+        "Prometheus", "Base", hummingbird,
         hummingbirdCore, mustache, crypto, nioCore, nioHTTP1, nioHTTPTypes, nioHTTPTypesHTTP1,
         nioSSL, nioTLS,
         httpTypes, lifecycle, logging,
@@ -161,9 +166,8 @@ let package = Package(
       [
         "Web", "Install", "Gateway", "Events", "Upstream", "Storage", "Vault", "BigCommerce",
         "Postgres",
-        "PrivatePostgres", "Curl", "Reactor", "Linux", "Base", configuration, yams, hummingbird,
-        lifecycle,
-        logging, nioCore, nioPosix, nioSSL, httpTypes,
+        "PrivatePostgres", "Curl", "Reactor", "Linux", "Prometheus", "Base", configuration, yams,
+        hummingbird, lifecycle, logging, nioCore, nioPosix, nioSSL, httpTypes,
       ]),
     // The commands of the CLI: database commands through LatchkeyApp, all others through the API.
     module(
@@ -200,6 +204,7 @@ let package = Package(
       path: "Tests/TestSupport",
       swiftSettings: strictTests + [.enableUpcomingFeature("InternalImportsByDefault")]),
     tests("Base"),
+    tests("Prometheus"),
     tests("Linux"),
     tests("Reactor", [nioCore, nioPosix]),
     tests("Curl", ["CCurl", "Reactor", "Base", nioCore, nioPosix, nioHTTP1, nioSSL, httpTypes]),
@@ -211,8 +216,8 @@ let package = Package(
     tests(
       "Upstream",
       [
-        "Storage", "Postgres", "Curl", "Reactor", "BigCommerce", "Vault", "Base", nioCore, nioPosix,
-        httpTypes, logging, lifecycle,
+        "Storage", "Postgres", "Curl", "Reactor", "BigCommerce", "Vault", "Prometheus", "Base",
+        nioCore, nioPosix, httpTypes, logging, lifecycle,
       ]),
     tests(
       "Install",
@@ -223,14 +228,14 @@ let package = Package(
     tests(
       "Gateway",
       [
-        "Upstream", "Storage", "Postgres", "Curl", "Reactor", "BigCommerce", "Vault", "Base",
-        nioCore, nioPosix, httpTypes, logging,
+        "Upstream", "Storage", "Postgres", "Curl", "Reactor", "BigCommerce", "Vault",
+        "Prometheus", "Base", nioCore, nioPosix, httpTypes, logging,
       ]),
     tests(
       "Web",
       [
-        "BigCommerce", "Gateway", "Install", "Upstream", "Base", hummingbird, hummingbirdCore,
-        crypto, nioCore, nioPosix, nioHTTP1, nioSSL, httpTypes, logging, lifecycle,
+        "BigCommerce", "Gateway", "Install", "Upstream", "Prometheus", "Base", hummingbird,
+        hummingbirdCore, crypto, nioCore, nioPosix, nioHTTP1, nioSSL, httpTypes, logging, lifecycle,
       ]),
     tests(
       "LatchkeyApp",
