@@ -31,12 +31,13 @@ package struct StoreGateway: GatewayResponding {
   private let clock: WallClock
   /// What rates of keys are measured by.
   private let pace: MonotonicClock
+  private let meter: GatewayMeter
   private let logger: Logger
 
   package init(
     directory: StoreDirectory, upstream: Upstream, admission: CallAdmission,
     settings: GatewaySettings, clock: WallClock = .system, pace: MonotonicClock = .system,
-    logger: Logger
+    meter: GatewayMeter = GatewayMeter(), logger: Logger
   ) {
     self.directory = directory
     self.upstream = upstream
@@ -45,12 +46,13 @@ package struct StoreGateway: GatewayResponding {
     self.settings = settings
     self.clock = clock
     self.pace = pace
+    self.meter = meter
     self.logger = logger
   }
 
   package func respond(to request: GatewayRequest) async -> GatewayResponse {
     guard let snapshot = directory.current() else {
-      return .problem(.databaseUnavailable, request.requestID)
+      return refuse(.databaseUnavailable, request)
     }
     let facts = CallFacts(
       method: request.method, target: request.target, headers: request.headers,
@@ -58,6 +60,7 @@ package struct StoreGateway: GatewayResponding {
     switch rules.decide(facts, snapshot, now: clock.now()) {
     case .refuse(let problem): return refuse(problem, request)
     case .explain(let dryRun):
+      meter.explained(request.method)
       return .document(dryRun.document(now: upstream.now, request.requestID), request.requestID)
     case .call(let plan):
       do throws(Problem) {
@@ -96,6 +99,7 @@ package struct StoreGateway: GatewayResponding {
       retries: plan.controls.retries)
     do throws(UpstreamError) {
       let response = try await upstream.call(call, on: request.loop)
+      meter.relayed(request.method, status: response.status)
       return GatewayResponse(
         status: response.status,
         headers: HeaderRules.response(response.headers, requestID: request.requestID),
@@ -123,6 +127,7 @@ package struct StoreGateway: GatewayResponding {
   }
 
   private func refuse(_ problem: Problem, _ request: GatewayRequest) -> GatewayResponse {
+    meter.refused(request.method, problem)
     logger.debug(
       "a call is refused",
       metadata: ["code": "\(problem.code)", "request_id": "\(request.requestID)"])

@@ -16,8 +16,15 @@ struct Parts: Sendable {
   let directory: StoreDirectory
   let canary: CanaryCall
   let watch: RevocationWatch
+  let admission: CallAdmission
   let gateway: StoreGateway
   let callbacks: Callbacks
+  /// `nil` when the setting turns it off.
+  let spool: Spool?
+  /// Of callers' calls and our own.
+  let time: CallTime
+  let gatewayMeter: GatewayMeter
+  let callbackOutcomes = CallbackOutcomes()
   /// In the order of their start; they end in the reverse order, after the listeners.
   let services: [any Service]
 
@@ -26,25 +33,29 @@ struct Parts: Sendable {
     admission: CallAdmission, logger: Logger
   ) throws {
     let database = session.database
+    self.admission = admission
     let suspicions = Suspicions()
+    time = CallTime.system
+    gatewayMeter = GatewayMeter()
     directory = StoreDirectory(
       source: StoreSnapshot(database: database), keyring: session.keyring, logger: logger)
     canary = CanaryCall(
-      client: client, origin: settings.platform.api, directory: directory)
+      client: client, origin: settings.platform.api, directory: directory, time: time)
     watch = RevocationWatch(
       revocations: Revocations(database: database), suspicions: suspicions, directory: directory,
       canary: canary, keyring: session.keyring, logger: logger)
     gateway = StoreGateway(
       directory: directory,
-      upstream: Upstream(client: client, origin: settings.platform.api, suspicions: suspicions),
+      upstream: Upstream(
+        client: client, origin: settings.platform.api, suspicions: suspicions, time: time),
       admission: admission,
       settings: GatewaySettings(
         apps: settings.core.apps.map(\.name), userAgent: "Latchkey/\(Server.version)"),
-      logger: logger)
+      meter: gatewayMeter, logger: logger)
     if case .failure(let error) = Directory.make(settings.core.dataDirectory, mode: 0o700) {
       throw StartProblem("LATCHKEY_DATA_DIR cannot be made: \(error)")
     }
-    let spool =
+    spool =
       try settings.spools
       ? Spool(
         directory: settings.core.dataDirectory + "/spool", keyring: session.keyring, logger: logger)

@@ -16,42 +16,6 @@ import Web
 
 extension Callbacks: CallbackHandling {}
 
-/// Lets what a callback changed count on this replica without waiting for the next poll.
-private struct NoticedCallbacks: CallbackHandling {
-  let callbacks: Callbacks
-  let changed: @Sendable () async -> Void
-
-  func install(_ request: CallbackRequest) async -> CallbackAnswer {
-    await noticed(callbacks.install(request))
-  }
-
-  func load(_ request: CallbackRequest) async -> CallbackAnswer { await callbacks.load(request) }
-
-  func uninstall(_ request: CallbackRequest) async -> CallbackAnswer {
-    await noticed(callbacks.uninstall(request))
-  }
-
-  func removeUser(_ request: CallbackRequest) async -> CallbackAnswer {
-    await callbacks.removeUser(request)
-  }
-
-  /// A failure changed nothing, and its answer must not wait for a database that may be away.
-  private func noticed(_ answer: CallbackAnswer) async -> CallbackAnswer {
-    if !answer.isFailure { await changed() }
-    return answer
-  }
-}
-
-extension CallbackAnswer {
-  fileprivate var isFailure: Bool {
-    switch self {
-    case .page(let page): page.status >= 400
-    case .refused: true
-    case .redirect, .acknowledged: false
-    }
-  }
-}
-
 /// Connects the parts to the two listeners.
 struct Wiring: Sendable {
   let settings: Settings
@@ -75,6 +39,9 @@ struct Wiring: Sendable {
     let directory = parts.directory
     let log = logger
     let counters = (public: ListenerCounters(), internal: ListenerCounters())
+    let metrics = ServiceMetrics(
+      parts: parts, database: session.database,
+      listeners: [("public", counters.public), ("internal", counters.internal)])
     return [
       try Listeners.internalListener(
         place(
@@ -83,13 +50,15 @@ struct Wiring: Sendable {
         authenticate: authenticate,
         readiness: {
           directory.current() == nil ? "Changes of stores and keys could not be read for 5 s." : nil
-        }, in: environment
+        }, metrics: MetricsPage(isOpen: settings.metricsOpen) { metrics.families }, in: environment
       ) { log.notice("internal listener", metadata: ["port": "\($0)"]) },
       try Listeners.publicListener(
         place(
           settings.publicListener, publicIdentity, .publicListener,
           counters.public, beside: counters.internal), site(),
-        callbacks: NoticedCallbacks(callbacks: parts.callbacks, changed: changed),
+        callbacks: NoticedCallbacks(
+          callbacks: parts.callbacks, outcomes: parts.callbackOutcomes,
+          failurePages: failurePages, changed: changed),
         isReady: { directory.current() != nil }, in: environment
       ) { log.notice("public listener", metadata: ["port": "\($0)"]) },
       IdentityReload(
@@ -116,6 +85,14 @@ struct Wiring: Sendable {
       share: ConnectionShare(
         total: budget.connections, kept: budget.sureOfListener, other: other),
       counters: counters)
+  }
+
+  /// Where merchants are sent whose external install has failed.
+  private var failurePages: Set<String> {
+    Set(
+      settings.core.apps.map {
+        PlatformLinks(login: settings.platform.login, clientID: $0.clientID).failed
+      })
   }
 
   private func site() -> PublicSettings {
@@ -159,6 +136,7 @@ struct Wiring: Sendable {
   private func api() -> APIRoutes {
     let database = session.database
     let directory = parts.directory
+    let calls = parts.time.clock
     let tokens = TokenProver(canary: parts.canary, watch: parts.watch)
     let importer = StoreImporter(
       writes: InstallationWrites(database: database, keyring: session.keyring), tokens: tokens,
@@ -168,7 +146,10 @@ struct Wiring: Sendable {
       KeysAPI(keys: ServiceKeys(database: database), clock: .system, changed: changed).routes
         + StoresAPI(
           listing: StoreListing(database: database),
-          activity: { directory.current()?.store($0)?.activity.current ?? StoreActivity.Seen() },
+          activity: { id in
+            directory.current()?.store(id)?.activity.report(
+              now: calls.now(), at: WallClock.system.now()) ?? .nothing
+          },
           states: InstallationStates(database: database), tokens: tokens, importer: importer,
           changed: changed
         ).routes + TicketsAPI(tickets: TicketRedemption(database: database)).routes)

@@ -58,7 +58,11 @@ extension Stores {
   /// `latchkey stores show`.
   struct Show: Command {
     static let configuration = CommandConfiguration(
-      abstract: "Show all that is known about one store.")
+      abstract: "Show all that is known about one store.",
+      discussion: """
+        quota.* is what the replica that answers knows of the calls that went through it: what BigCommerce said last,
+        the calls that are in flight or wait, and what holds them up.
+        """)
 
     @OptionGroup var store: StoreArgument
     @OptionGroup var output: OutputOptions
@@ -186,7 +190,13 @@ struct StoreReport {
   func print(on console: Console) throws {
     guard !json else { return try console.line(record.prettyText) }
     let members = record.members ?? []
-    let facts = members.filter { $0.name != "users" }.map { ($0.name, record.shown($0.name)) }
+    let facts = members.filter { $0.name != "users" }.flatMap { member in
+      // What an object says stands in lines of its own.
+      guard let parts = member.value.members else {
+        return [(member.name, record.shown(member.name))]
+      }
+      return parts.map { ("\(member.name).\($0.name)", member.value.shown($0.name)) }
+    }
     if !facts.isEmpty { try console.line(Table.facts(facts, color: console.hasColor)) }
     let users = record["users"]?.array ?? []
     guard !users.isEmpty else { return }

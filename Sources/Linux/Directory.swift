@@ -69,6 +69,16 @@ package enum Directory {
     return above + trimmed[slash...]
   }
 
+  /// How many files and directories there are in it.
+  package static func count(in path: String) throws(SystemError) -> Int {
+    guard let stream = unsafe opendir(path) else { throw .last("opendir", path) }
+    defer { unsafe closedir(stream) }
+    var entries = 0
+    while unsafe readdir(stream) != nil { entries += 1 }
+    // Those of the directory itself and of the one above it do not count.
+    return entries - 2
+  }
+
   /// The names in a directory, in byte order, without `.` and `..`.
   package static func names(in path: String) throws(SystemError) -> [String] {
     guard let stream = unsafe opendir(path) else { throw .last("opendir", path) }

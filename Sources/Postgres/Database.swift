@@ -34,9 +34,8 @@ package final class Database: Service, Sendable {
     await pool.shutDown()
   }
 
-  /// How many connections there are or are being made, how many of them are free, and how many
-  /// callers wait.
-  package var connectionCounts: (connections: Int, idle: Int, waiters: Int) { pool.counts }
+  /// The pool's connections and who waits for one.
+  package var connectionCounts: PoolCounts { pool.counts }
 
   /// Runs one statement, which commits by itself.
   ///

@@ -16,6 +16,7 @@ final class Pool: Sendable {
     var isFinished = false
     var isDown = false
     var alarm: Scheduled<Void>?
+    var refusals = PoolCounts.Refusals()
   }
 
   /// What is done after the lock is given back.
@@ -108,9 +109,13 @@ final class Pool: Sendable {
     }
   }
 
-  /// How many connections there are, idle ones and callers who wait: for metrics and tests.
-  var counts: (connections: Int, idle: Int, waiters: Int) {
-    guarded.withLock { ($0.state.connectionCount, $0.state.idleCount, $0.state.waiterCount) }
+  /// For metrics and tests.
+  var counts: PoolCounts {
+    guarded.withLock { guarded in
+      PoolCounts(
+        connections: guarded.state.connectionCount, idle: guarded.state.idleCount,
+        waiters: guarded.state.waiterCount, refusals: guarded.refusals)
+    }
   }
 
   private func withdraw(_ waiter: WaiterID) {
@@ -147,6 +152,11 @@ final class Pool: Sendable {
       else { preconditionFailure("only what exists is lent, and only to who waits") }
       return .resume(waiting, .success(connection))
     case .refuse(let waiter, let error):
+      if error == .overloaded {
+        guarded.refusals.overloaded += 1
+      } else {
+        guarded.refusals.unavailable += 1
+      }
       return guarded.waiting.removeValue(forKey: waiter).map { .resume($0, .failure(error)) }
     case .close(let id):
       return guarded.connections.removeValue(forKey: id).map { .close($0) }
@@ -213,6 +223,24 @@ final class Pool: Sendable {
   private func logConnectFailure(_ reason: String, _ level: Logger.Level) {
     logger.log(level: level, "The database cannot be reached", metadata: ["reason": "\(reason)"])
   }
+}
+
+/// The pool at one moment.
+package struct PoolCounts: Hashable, Sendable {
+  /// Callers who were not lent a connection, since the start.
+  package struct Refusals: Hashable, Sendable {
+    /// All connections were lent for longer than a caller waits, or too many waited.
+    package var overloaded: UInt64 = 0
+    /// The database could not be reached.
+    package var unavailable: UInt64 = 0
+  }
+
+  /// Those that are being made included.
+  package let connections: Int
+  package let idle: Int
+  /// Callers who wait for one.
+  package let waiters: Int
+  package let refusals: Refusals
 }
 
 extension PoolState.Limits {

@@ -1,5 +1,6 @@
 import Base
 import BigCommerce
+import Prometheus
 
 /// Stops calls that would only fail: after many failures in a row it opens for a while, then lets
 /// one call try.
@@ -19,6 +20,17 @@ struct Breaker: Sendable {
   /// Whether calls pass freely, and nothing speaks against it.
   var isQuiet: Bool { failures == 0 && opensUntil == nil }
 
+  /// For people and metrics.
+  func state(_ now: Duration) -> (StoreStanding.BreakerState, rest: Duration?) {
+    guard let opensUntil else { return (.closed, nil) }
+    return now < opensUntil ? (.open, opensUntil - now) : (.halfOpen, nil)
+  }
+
+  /// Failures in a row that still count.
+  func recentFailures(_ now: Duration) -> Int {
+    now - failedAt > Breaker.memory && opensUntil == nil ? 0 : failures
+  }
+
   /// How long calls are refused from now; `nil` when they are not.
   func refuses(_ now: Duration) -> Duration? {
     guard let opensUntil else { return nil }
@@ -37,9 +49,10 @@ struct Breaker: Sendable {
   mutating func succeed() { self = Breaker() }
 
   /// A call has failed; `mayOpen` says whether so many in a row are reason enough.
+  /// - Returns: whether it opened the breaker, which had been closed.
   mutating func fail(
     _ now: Duration, isTry: Bool, mayOpen: Bool = true, _ random: inout SplitMix64
-  ) {
+  ) -> Bool {
     if isTry {
       isTrying = false
       pause = min(pause * 2, Breaker.longestPause)
@@ -47,10 +60,11 @@ struct Breaker: Sendable {
     } else if opensUntil == nil {
       failures = now - failedAt > Breaker.memory ? 1 : failures + 1
       failedAt = now
-      if failures >= Breaker.failuresToOpen && mayOpen {
-        opensUntil = now + pause / 2 + random.part(of: pause / 2)
-      }
+      guard failures >= Breaker.failuresToOpen && mayOpen else { return false }
+      opensUntil = now + pause / 2 + random.part(of: pause / 2)
+      return true
     }
+    return false
   }
 
   /// The call that tried has ended without telling anything.
@@ -90,6 +104,19 @@ struct StoreBreakers: Sendable {
     return BreakerRefusal(cause: families[index].cause, retryAfter: wait)
   }
 
+  /// All breakers as one, for people and metrics.
+  func standing(_ now: Duration) -> StoreStanding.Breaker {
+    var all = StoreStanding.Breaker()
+    all.take(store, .storeUnavailable, now)
+    for family in families {
+      all.take(family.breaker, family.cause, now)
+      if family.breaker.state(now).0 != .closed {
+        all.families.append(EndpointFamilies.shared.name(of: family.id))
+      }
+    }
+    return all
+  }
+
   mutating func pass(_ family: EndpointFamily.ID) -> Pass {
     var pass = Pass(triesStore: store.pass())
     if let index = index(family) { pass.triesFamily = families[index].breaker.pass() }
@@ -97,10 +124,12 @@ struct StoreBreakers: Sendable {
   }
 
   /// Learns how a call ended.
+  /// - Returns: the cause of a breaker that opened.
+  @discardableResult
   mutating func note(
     _ verdict: StoreVerdict, _ family: EndpointFamily.ID, _ pass: Pass, _ now: Duration,
     _ random: inout SplitMix64
-  ) {
+  ) -> BreakerRefusal.Cause? {
     switch verdict {
     case .works:
       if !store.isQuiet { store.succeed() }
@@ -108,29 +137,47 @@ struct StoreBreakers: Sendable {
     case .platformFails:
       // Whatever it says, the store is not the one that is down.
       if pass.triesStore { store.succeed() }
-      fail(family, .platform, pass, now, &random)
+      return fail(family, .platform, pass, now, &random) ? .platform : nil
     case .storeUnavailable:
-      fail(family, .storeUnavailable, pass, now, &random)
+      let familyOpened = fail(family, .storeUnavailable, pass, now, &random)
       let isCommon = families.count { $0.cause == .storeUnavailable } > 1
-      store.fail(now, isTry: pass.triesStore, mayOpen: isCommon, &random)
+      let storeOpened = store.fail(now, isTry: pass.triesStore, mayOpen: isCommon, &random)
+      return familyOpened || storeOpened ? .storeUnavailable : nil
     case .silent:
       if pass.triesStore { store.abandon() }
       if pass.triesFamily, let index = index(family) { families[index].breaker.abandon() }
     }
+    return nil
   }
 
   private mutating func fail(
     _ family: EndpointFamily.ID, _ cause: BreakerRefusal.Cause, _ pass: Pass, _ now: Duration,
     _ random: inout SplitMix64
-  ) {
+  ) -> Bool {
     let index = index(family) ?? families.endIndex
     if index == families.endIndex { families.append(Family(id: family)) }
     families[index].cause = cause
-    families[index].breaker.fail(now, isTry: pass.triesFamily, &random)
+    return families[index].breaker.fail(now, isTry: pass.triesFamily, &random)
   }
 
   private func index(_ family: EndpointFamily.ID) -> Int? {
     families.firstIndex { $0.id == family }
+  }
+}
+
+extension StoreStanding.Breaker {
+  /// Takes over a breaker that holds up more than those before.
+  fileprivate mutating func take(_ one: Breaker, _ cause: BreakerRefusal.Cause, _ now: Duration) {
+    recentFailures = max(recentFailures, one.recentFailures(now))
+    let (state, rest) = one.state(now)
+    switch (state, self.state) {
+    case (.closed, _), (.halfOpen, .open), (.halfOpen, .halfOpen): return
+    case (.open, .open): if rest ?? .zero <= self.rest ?? .zero { return }
+    case (.open, _), (.halfOpen, .closed): break
+    }
+    self.state = state
+    self.rest = rest
+    self.cause = cause
   }
 }
 
@@ -163,7 +210,7 @@ enum StoreVerdict: Hashable, Sendable {
 
 /// Why calls are not sent at present.
 package struct BreakerRefusal: Error, Hashable, Sendable {
-  package enum Cause: String, Hashable, Sendable {
+  package enum Cause: String, MetricWord {
     /// Many calls in a row got 503 without `Retry-After`: the store is suspended, unpaid or under
     /// maintenance.
     case storeUnavailable = "store_unavailable"

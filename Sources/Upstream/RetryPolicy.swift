@@ -77,6 +77,12 @@ struct RetryBudget: Sendable {
   private static let most = 10.0
   private var credit = RetryBudget.most
 
+  /// How many repetitions may be made at once after a while without any.
+  static var whole: Int { Int(most) }
+
+  /// How many may be made now.
+  var left: Int { Int(credit) }
+
   var isFull: Bool { credit == Self.most }
 
   mutating func noteCall() { credit = min(Self.most, credit + 0.2) }

@@ -2,6 +2,7 @@ package import Base
 import Curl
 package import Logging
 package import Postgres
+package import Prometheus
 import ServiceLifecycle
 package import Storage
 package import Vault
@@ -14,6 +15,18 @@ package final class RevocationWatch: Service, Sendable {
   /// Longer than a canary's own deadline, so that it is not sent twice while one is under way.
   private static let lease = Duration.seconds(60)
   private static let atOnce = 64
+
+  /// What canaries changed, or would have.
+  package enum Verdict: String, MetricWord {
+    /// The token is refused for good.
+    case revoked
+    /// It would be, but too many stores of the app would be at once.
+    case held
+    /// The token is accepted again.
+    case reactivated
+  }
+
+  package let verdicts = Tally<Verdict>()
 
   private let revocations: Revocations
   private let suspicions: Suspicions
@@ -149,10 +162,13 @@ package final class RevocationWatch: Service, Sendable {
     ]
     switch step {
     case .revoke:
+      verdicts.count(.revoked)
       logger.warning("a store's token is revoked; its calls are refused", metadata: metadata)
     case .reactivate:
+      verdicts.count(.reactivated)
       logger.notice("a store's token is accepted again", metadata: metadata)
-    case .hold, .settled, .postpone, .again: break
+    case .hold: verdicts.count(.held)
+    case .settled, .postpone, .again: break
     }
     return step
   }

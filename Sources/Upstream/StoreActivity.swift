@@ -69,6 +69,13 @@ package final class StoreActivity: Sendable {
   }
 }
 
+extension StoreActivity {
+  /// What speaks for and against calls now; `nil` while the store is not called.
+  func standing(now: Duration) -> StoreStanding? {
+    state.withLock { $0.traffic?.standing(now: now) }
+  }
+}
+
 // MARK: The way of a call
 
 extension StoreActivity {
@@ -79,7 +86,24 @@ extension StoreActivity {
   func pass(
     _ demand: QuotaDemand, _ time: CallTime, now: Duration? = nil
   ) async throws(UpstreamError) -> CallPass {
-    if let pass = try passAtOnce(demand, now: now ?? time.clock.now()) { return pass }
+    let asked = now ?? time.clock.now()
+    do throws(UpstreamError) {
+      if let pass = try passAtOnce(demand, now: asked) {
+        time.meter.waited(.zero, demand.priority)
+        return pass
+      }
+      let pass = try await passInTurn(demand, time)
+      time.meter.waited(pass.permit.grantedAt - asked, demand.priority)
+      return pass
+    } catch {
+      time.meter.refused(error)
+      throw error
+    }
+  }
+
+  private func passInTurn(
+    _ demand: QuotaDemand, _ time: CallTime
+  ) async throws(UpstreamError) -> CallPass {
     let place = Place()
     let result = await withTaskCancellationHandler {
       await withCheckedContinuation { turn in
@@ -112,7 +136,13 @@ extension StoreActivity {
   /// Says how a call has ended; `seenAt` is when a caller's call was answered, `nil` for a call of
   /// our own.
   func finish(_ pass: CallPass, _ end: CallEnd, seenAt: Timestamp?, _ time: CallTime) {
-    change(time) { traffic, now, outcomes in traffic.finish(pass, end, now: now, &outcomes) }
+    let now = time.clock.now()
+    var opened: BreakerRefusal.Cause?
+    change(time, at: now) { traffic, now, outcomes in
+      opened = traffic.finish(pass, end, now: now, &outcomes)
+    }
+    time.meter.ended(end, after: now - pass.permit.grantedAt, pass.permit.priority)
+    if let opened { time.meter.opened(opened) }
     if case .answered(let status, let quota) = end, let seenAt {
       observe(status: status, quota: quota, at: seenAt)
     }
@@ -124,10 +154,10 @@ extension StoreActivity {
   }
 
   private func change(
-    _ time: CallTime,
+    _ time: CallTime, at moment: Duration? = nil,
     _ body: (StoreTraffic, Duration, inout [Outcome]) -> Void
   ) {
-    let now = time.clock.now()
+    let now = moment ?? time.clock.now()
     let outcomes = state.withLock { state -> [Outcome] in
       let traffic = state.makeTraffic()
       var outcomes: [Outcome] = []
@@ -155,18 +185,20 @@ extension StoreActivity.Seen {
   }
 }
 
-/// Where a call's waits are measured.
+/// Where a call's waits are measured, and what becomes of calls is counted.
 package struct CallTime: Sendable {
   package let clock: MonotonicClock
   package let alarm: Alarm
+  package let meter: CallMeter
 
-  package init(clock: MonotonicClock, alarm: Alarm) {
+  package init(clock: MonotonicClock, alarm: Alarm, meter: CallMeter = CallMeter()) {
     self.clock = clock
     self.alarm = alarm
+    self.meter = meter
   }
 
-  /// The operating system's.
-  package static let system = CallTime(clock: .system, alarm: .sleeping(.system))
+  /// By the operating system's clock, with a meter of its own.
+  package static var system: CallTime { CallTime(clock: .system, alarm: .sleeping(.system)) }
 }
 
 /// Where the waiter's ID lies between whoever lines up and whoever cancels.

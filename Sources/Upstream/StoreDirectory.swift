@@ -45,6 +45,20 @@ package final class StoreDirectory: Service, Sendable {
     }
   }
 
+  /// How long ago the last successful poll began; `nil` before the first.
+  package var age: Duration? {
+    let now = clock.now()
+    return state.withLock { $0.trueAt }.map { now - $0 }
+  }
+
+  /// All stores together as far as is known, even when that is too old to be trusted for calls;
+  /// `now` is by the clock of the calls.
+  ///
+  /// A walk over all stores.
+  package func fleet(now: Duration) -> FleetStanding {
+    state.withLock { $0.snapshot }.fleet(now: now)
+  }
+
   /// Keys whose last use is not in the database yet, with its minute.
   var usedKeys: [(key: KeyEntry, minute: Int64)] {
     state.withLock { $0.snapshot }.usedKeys

@@ -26,6 +26,10 @@ final class StoreTraffic {
     governor.isIdle(now: now) && breakers.isQuiet && turns.isEmpty
   }
 
+  func standing(now: Duration) -> StoreStanding {
+    StoreStanding(governor, breakers, budget, now: now)
+  }
+
   /// A pass, when the call neither has to wait nor is refused by a breaker.
   func passAtOnce(_ demand: QuotaDemand, now: Duration) throws(UpstreamError) -> CallPass? {
     if let refusal = breakers.refusal(of: demand.family.id, now) { throw .brokenStore(refusal) }
@@ -60,7 +64,10 @@ final class StoreTraffic {
     settle(now, &outcomes)
   }
 
-  func finish(_ pass: CallPass, _ end: CallEnd, now: Duration, _ outcomes: inout [Outcome]) {
+  /// - Returns: the cause of a breaker that opened.
+  func finish(
+    _ pass: CallPass, _ end: CallEnd, now: Duration, _ outcomes: inout [Outcome]
+  ) -> BreakerRefusal.Cause? {
     budget.noteCall()
     let verdict: StoreVerdict
     switch end {
@@ -71,10 +78,12 @@ final class StoreTraffic {
       verdict = StoreVerdict(error, after: now - pass.permit.grantedAt)
       governor.finish(pass.permit, .unanswered(sent: error.mayHaveBeenSent), now: now)
     }
+    var opened: BreakerRefusal.Cause?
     if verdict != .works || !breakers.isQuiet {
-      breakers.note(verdict, pass.permit.family, pass.tries, now, &random)
+      opened = breakers.note(verdict, pass.permit.family, pass.tries, now, &random)
     }
     settle(now, &outcomes)
+    return opened
   }
 
   /// Whether a call may be repeated within the store's budget; counts it.

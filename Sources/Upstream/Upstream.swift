@@ -112,7 +112,11 @@ package struct Upstream: Sendable {
       let now = time.clock.now()
       let decision = policy.decide(
         RetryPolicy.End(last), repeated: repetition, timeLeft: deadline - now, &random)
-      guard case .again(let pause) = decision, activity.takeRetry() else { break }
+      guard case .again(let pause) = decision else { break }
+      guard activity.takeRetry() else {
+        time.meter.overRetryBudget()
+        break
+      }
       if case .failure(let error) = last, error.mayHaveBeenSent { mayHaveHappened = true }
       do throws(CancellationError) {
         if pause > .zero { try await time.clock.sleep(for: pause) }
@@ -131,6 +135,7 @@ package struct Upstream: Sendable {
       maxWait -= pass.permit.grantedAt - asked
       var again = request
       again.firstByteTimeout = max(.milliseconds(1), deadline - pass.permit.grantedAt)
+      time.meter.repeated(RetryPolicy.End(last))
       last = await send(again, call.store, pass, on: loop)
     }
     do throws(UpstreamError) {

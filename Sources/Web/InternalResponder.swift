@@ -11,12 +11,14 @@ package typealias Authenticate = @Sendable (HTTPFields) -> Result<APICaller, Pro
 /// Why this replica cannot serve, or `nil`.
 package typealias Readiness = @Sendable () -> String?
 
-/// Answers the internal listener: the gateway by the raw prefix `/stores/`, then the JSON API.
+/// Answers the internal listener: the gateway by the raw prefix `/stores/`, then probes, metrics
+/// and the JSON API.
 struct InternalResponder: Routes {
   let gateway: any GatewayResponding
   let api: APIRoutes
   let authenticate: Authenticate
   let readiness: Readiness
+  let metrics: MetricsPage
   let draining: Draining
 
   func respond(to request: WebRequest) async -> Response {
@@ -26,6 +28,7 @@ struct InternalResponder: Routes {
       switch request.target.path {
       case "/livez": return try probe(request) { () throws(Problem) in "ok\n" }
       case "/readyz": return try probe(request, ready)
+      case "/metrics": return try showMetrics(request)
       default: return try await callAPI(request)
       }
     } catch {

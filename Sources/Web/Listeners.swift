@@ -83,12 +83,12 @@ package enum Listeners {
   /// is called with the port once it listens.
   package static func internalListener(
     _ settings: ListenerPlace, gateway: any GatewayResponding, api: APIRoutes,
-    authenticate: @escaping Authenticate, readiness: @escaping Readiness,
+    authenticate: @escaping Authenticate, readiness: @escaping Readiness, metrics: MetricsPage,
     in environment: ListenerEnvironment, started: @escaping @Sendable (Int) -> Void = { _ in }
   ) throws -> any Service {
     let routes = InternalResponder(
       gateway: gateway, api: api, authenticate: authenticate, readiness: readiness,
-      draining: environment.draining)
+      metrics: metrics, draining: environment.draining)
     return application(
       "internal", routes, settings, settings.limits ?? .internalListener, environment, started)
   }
@@ -111,7 +111,8 @@ package enum Listeners {
     let isInternal = name == "internal"
     let security = SecurityFields(speaker: isInternal ? "gateway" : nil)
     let state = ListenerState(
-      limits: limits, share: settings.share, counters: settings.counters, draining: environment.draining,
+      limits: limits, share: settings.share, counters: settings.counters,
+      draining: environment.draining,
       requestIDs: environment.requestIDs, fixedFields: security.lines,
       cancelsWhenGone: isInternal, usesTLS: settings.tls != nil)
     let frame = ListenerFrame(

@@ -211,11 +211,13 @@ final class StubService: Sendable {
     #expect(try await service.run(["stores", "show", "abc"], on: console) == .ok)
     #expect(
       console.output == """
-        store_hash    abc
-        owner_id      -
-        quota         remaining=149 limit=150 window_ms=-
-        last_call_at  2026-11-21T01:02:03.456Z
-        last_status   200
+        store_hash       abc
+        owner_id         -
+        quota.remaining  149
+        quota.limit      150
+        quota.window_ms  -
+        last_call_at     2026-11-21T01:02:03.456Z
+        last_status      200
 
         """)
   }

@@ -6,6 +6,7 @@ import Install
 import Logging
 import NIOCore
 import NIOPosix
+import Prometheus
 import ServiceLifecycle
 import TestSupport
 
@@ -81,6 +82,7 @@ struct ListenerFixture {
   var gateway = StubGateway.echo
   var callbacks = StubCallbacks()
   var routes: [APIRoute] = []
+  var metrics = MetricsPage(isOpen: false) { [.gauge("up", "Up.", 1)] }
 
   struct Running: Sendable {
     let publicPort: Int
@@ -110,7 +112,8 @@ struct ListenerFixture {
       frameAncestors: ["https://*.mybigcommerce.com"], brand: brand)
     let services: [any Service] = [
       try Listeners.publicListener(
-        place(publicCounters, internalCounters), site, callbacks: callbacks, isReady: { isReady }, in: environment
+        place(publicCounters, internalCounters), site, callbacks: callbacks, isReady: { isReady },
+        in: environment
       ) { ports.continuation.yield(("public", $0)) },
       try Listeners.internalListener(
         place(internalCounters, publicCounters), gateway: gateway, api: APIRoutes(routes),
@@ -123,7 +126,7 @@ struct ListenerFixture {
                   app: nil, stores: .all, scopes: .all, abilities: Abilities([.operator]))))
             : .failure(
               Problem(status: 401, code: "key_invalid", title: "Key not valid", detail: "No key."))
-        }, readiness: { isReady ? nil : "no database" }, in: environment
+        }, readiness: { isReady ? nil : "no database" }, metrics: metrics, in: environment
       ) { ports.continuation.yield(("internal", $0)) },
     ]
     let group = ServiceGroup(services: services, logger: logger)

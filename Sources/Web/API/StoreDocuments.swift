@@ -30,21 +30,47 @@ extension StoreRecord {
   }
 }
 
-extension StoreActivity.Seen {
-  /// What is known of a store's API, beside its record; all null until a call was answered.
+extension StoreActivity.Report {
+  /// What this replica knows of a store's API, beside its record; all null until a call was made.
   var members: [JSONValue.Member] {
-    [
-      .init("quota", quota.map { document(of: $0) } ?? .null),
-      .init("last_call_at", .time(lastCallAt)),
-      .init("last_status", .integer(orNull: lastStatus)),
+    let isKnown = seen.quota != nil || standing != nil
+    return [
+      .init("quota", isKnown ? .object(quota + (standing ?? .idle).members(at: at)) : .null),
+      .init("last_call_at", .time(seen.lastCallAt)),
+      .init("last_status", .integer(orNull: seen.lastStatus)),
     ]
   }
 
-  private func document(of quota: QuotaHeaders) -> JSONValue {
+  /// What the last answer that spoke of quota said.
+  private var quota: [JSONValue.Member] {
+    let quota = seen.quota
+    return [
+      .init("remaining", .integer(orNull: quota?.left)),
+      .init("limit", .integer(orNull: quota?.quota)),
+      .init("window_ms", .integer(orNull: quota?.window?.inMilliseconds)),
+      .init("reset_ms", .integer(orNull: quota?.reset?.inMilliseconds)),
+      .init("seen_at", .time(seen.quotaSeenAt)),
+    ]
+  }
+}
+
+extension StoreStanding {
+  /// What speaks for and against calls to the store at that moment.
+  fileprivate func members(at now: Timestamp) -> [JSONValue.Member] {
     [
-      "remaining": .integer(orNull: quota.left), "limit": .integer(orNull: quota.quota),
-      "window_ms": .integer(orNull: quota.window?.inMilliseconds),
-      "reset_ms": .integer(orNull: quota.reset?.inMilliseconds), "seen_at": .time(quotaSeenAt),
+      .init("in_flight", .integer(inFlight)),
+      .init("concurrency_limit", .integer(concurrencyLimit)),
+      .init("waiting_interactive", .integer(waitingInteractive)),
+      .init("waiting_bulk", .integer(waitingBulk)),
+      .init("longest_wait_ms", .integer(longestWait.inMilliseconds)),
+      .init("stopped_until_at", .time(stopped.map { now + $0 })),
+      .init("breaker", .string(breaker.state.rawValue)),
+      .init("breaker_cause", breaker.cause.map { .string($0.rawValue) } ?? .null),
+      .init("breaker_until_at", .time(breaker.rest.map { now + $0 })),
+      .init("breaker_families", .array(breaker.families.map { .string($0) })),
+      .init("recent_failures", .integer(breaker.recentFailures)),
+      .init("retry_budget", .integer(retryBudget)),
+      .init("retry_budget_used", .integer(retryBudgetUsed)),
     ]
   }
 }

@@ -9,7 +9,7 @@ package import Upstream
 /// resumed and deleted.
 package struct StoresAPI: Sendable {
   let listing: StoreListing
-  let activity: @Sendable (InstallationID) -> StoreActivity.Seen
+  let activity: @Sendable (InstallationID) -> StoreActivity.Report
   let states: InstallationStates
   let tokens: any TokenProving
   let importer: StoreImporter
@@ -18,7 +18,7 @@ package struct StoresAPI: Sendable {
   /// `activity` says what this replica has seen of a store's API; `changed` is called after an
   /// installation changed, so that it counts here at once.
   package init(
-    listing: StoreListing, activity: @escaping @Sendable (InstallationID) -> StoreActivity.Seen,
+    listing: StoreListing, activity: @escaping @Sendable (InstallationID) -> StoreActivity.Report,
     states: InstallationStates, tokens: any TokenProving,
     importer: StoreImporter, changed: @escaping @Sendable () async -> Void
   ) {

@@ -41,8 +41,8 @@ package struct AccessLog: Sendable {
 extension AccessRecord {
   fileprivate var isNoise: Bool {
     switch (path, status) {
-    case ("/healthz", 200), ("/livez", 200), ("/readyz", 200), ("/favicon.ico", 404),
-      ("/robots.txt", 404):
+    case ("/healthz", 200), ("/livez", 200), ("/readyz", 200), ("/metrics", 200),
+      ("/favicon.ico", 404), ("/robots.txt", 404):
       true
     default: false
     }

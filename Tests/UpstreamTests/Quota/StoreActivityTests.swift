@@ -1,52 +1,13 @@
 import Base
 import BigCommerce
 import HTTPTypes
-import Synchronization
 import TestSupport
 import Testing
 
 @testable import Upstream
 
-/// A clock and alarms that only a test moves.
-private final class HandMovedTime: Sendable {
-  private struct State {
-    var now = Duration.seconds(1000)
-    var alarms: [Int: (due: Duration, work: @Sendable () -> Void)] = [:]
-    var last = 0
-  }
-
-  private let state = Mutex(State())
-
-  var time: CallTime {
-    CallTime(
-      clock: MonotonicClock(
-        now: { self.state.withLock { $0.now } },
-        sleep: { _ throws(CancellationError) in throw CancellationError() }),
-      alarm: Alarm { delay, work in
-        let id = self.state.withLock { state in
-          state.last += 1
-          state.alarms[state.last] = (state.now + delay, work)
-          return state.last
-        }
-        return { self.state.withLock { $0.alarms[id] = nil } }
-      })
-  }
-
-  var alarmCount: Int { state.withLock { $0.alarms.count } }
-
-  func advance(by duration: Duration) {
-    let due = state.withLock { state in
-      state.now += duration
-      let due = state.alarms.filter { $0.value.due <= state.now }
-      for id in due.keys { state.alarms[id] = nil }
-      return due.values.map(\.work)
-    }
-    for work in due { work() }
-  }
-}
-
 /// Its family has one place per store.
-private let trees = "/v3/catalog/trees/1/categories"
+let trees = "/v3/catalog/trees/1/categories"
 
 @Suite struct `Calls of a store` {
   private let activity = StoreActivity()

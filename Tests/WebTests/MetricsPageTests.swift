@@ -1,0 +1,56 @@
+import Prometheus
+import TestSupport
+import Testing
+
+@testable import Web
+
+@Suite struct `The metrics page` {
+  private func expect(
+    _ cases: [(request: String, status: Int)], isOpen: Bool
+  ) async throws {
+    var fixture = ListenerFixture()
+    fixture.metrics = MetricsPage(isOpen: isOpen) { [.gauge("up", "Up.", 1)] }
+    try await fixture.run { running in
+      try await blocking {
+        for (request, status) in cases {
+          let answer = try RawConnection(port: running.internalPort).exchange(
+            request, toHEAD: request.hasPrefix("HEAD"))
+          #expect(answer.status == status, "\(request)")
+          if status == 200 {
+            #expect(answer["content-type"] == "text/plain; version=0.0.4; charset=utf-8")
+            #expect(answer["content-length"] == "35")
+          }
+          if status == 200 && request.hasPrefix("GET") {
+            #expect(answer.text == "# HELP up Up.\n# TYPE up gauge\nup 1\n")
+          }
+        }
+        let outside = try RawConnection(port: running.publicPort).exchange(
+          "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        #expect(outside.status == 404)
+      }
+    }
+  }
+
+  @Test func `needs a key`() async throws {
+    let key = "Authorization: Bearer good\r\n"
+    try await expect(
+      [
+        ("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", 401),
+        ("POST /metrics HTTP/1.1\r\nHost: x\r\n\r\n", 401),
+        ("GET /metrics HTTP/1.1\r\nHost: x\r\n\(key)\r\n", 200),
+        ("HEAD /metrics HTTP/1.1\r\nHost: x\r\n\(key)\r\n", 200),
+        ("POST /metrics HTTP/1.1\r\nHost: x\r\n\(key)\r\n", 405),
+        ("GET /metrics?name=up HTTP/1.1\r\nHost: x\r\n\(key)\r\n", 400),
+        ("GET /metrics/ HTTP/1.1\r\nHost: x\r\n\(key)\r\n", 404),
+      ], isOpen: false)
+  }
+
+  @Test func `needs none when a setting opens it`() async throws {
+    try await expect(
+      [
+        ("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", 200),
+        ("GET /metrics HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer bad\r\n\r\n", 200),
+        ("DELETE /metrics HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+      ], isOpen: true)
+  }
+}
