@@ -92,7 +92,7 @@ package struct DecisionRules: Sendable {
     let controls = try self.controls(facts)
     if controls.isDryRun {
       trace = CallTrace(
-        method: facts.method, target: target, controls: controls, caller: caller.id)
+        method: facts.method, target: target, controls: controls, key: caller)
     }
     let app = try self.app(caller.grant, controls)
     trace?.app = app

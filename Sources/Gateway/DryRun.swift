@@ -13,7 +13,7 @@ package struct CallTrace: Sendable {
   let method: HTTPRequest.Method
   let target: Target
   let controls: Controls
-  let caller: String
+  let key: KeyEntry
   var app: AppName?
   var ability: Ability?
   var rule: EndpointRule?
@@ -27,23 +27,25 @@ package struct DryRun: Sendable {
   /// What the call would be answered, when it would not be sent.
   let refusal: Problem?
 
-  /// What would be decided at `now`, the moment by the clock of the quota.
-  func document(now: Duration, _ requestID: RequestID) -> JSONValue {
+  /// What would be decided at `now`, the moment by the clock of the quota; `pace` measures the rates
+  /// of keys, of which nothing is taken.
+  func document(now: Duration, pace: MonotonicClock, _ requestID: RequestID) -> JSONValue {
     let demand = trace.demand
     let standing =
       refusal == nil ? trace.store?.activity.quotaStanding(for: demand, now: now) : nil
-    let refusal = refusal ?? standing?.refusal(maxWait: demand.maxWait)
+    let rate = trace.key.allowance(by: pace)
+    let refusal = refusal ?? rate?.refusal ?? standing?.refusal(maxWait: demand.maxWait)
     let decision =
       refusal != nil ? "refuse" : standing?.wait ?? .zero > .zero ? "wait" : "call"
     return .object([
       .init("dry_run", true), .init("decision", .string(decision)),
-      .init("request_id", .string(requestID.text)), .init("caller", .string(trace.caller)),
+      .init("request_id", .string(requestID.text)), .init("caller", .string(trace.key.id)),
       .init("app", .optional(trace.app?.text)),
       .init("store_hash", .string(trace.target.store.text)),
       .init("method", .string(trace.method.rawValue)), .init("target", .string(trace.target.text)),
       .init("controls", trace.controls.document), .init("grant", trace.grant),
       .init("rule", trace.rule?.document ?? .null), .init("endpoint", demand.family.document),
-      .init("store", trace.store?.document ?? .null),
+      .init("store", trace.store?.document ?? .null), .init("rate", rate?.document ?? .null),
       .init("quota", self.refusal == nil ? QuotaStanding.document(standing) : .null),
       .init("refusal", refusal?.document ?? .null),
     ])
@@ -52,7 +54,7 @@ package struct DryRun: Sendable {
 
 extension CallTrace {
   fileprivate var demand: QuotaDemand {
-    QuotaDemand(caller: caller, method: method, target: target, controls: controls)
+    QuotaDemand(caller: key.id, method: method, target: target, controls: controls)
   }
 
   fileprivate var grant: JSONValue {
@@ -106,6 +108,20 @@ extension StoreEntry {
     [
       "state": .string(state.rawValue), "generation": .integer(generation.number),
       "scopes": .array(scopes.names.map { .string($0) }),
+    ]
+  }
+}
+
+extension RateAllowance {
+  /// What the call would be told now, when the key has made its calls.
+  fileprivate var refusal: Problem? {
+    calls > 0 ? nil : .rateLimited(rate, retryAfter: wait)
+  }
+
+  fileprivate var document: JSONValue {
+    [
+      "calls_per_minute": .integer(rate.callsPerMinute), "calls_now": .integer(calls),
+      "wait_ms": .integer(wait.inMilliseconds),
     ]
   }
 }

@@ -61,7 +61,8 @@ package struct StoreGateway: GatewayResponding {
     case .refuse(let problem): return refuse(problem, request)
     case .explain(let dryRun):
       meter.explained(request.method)
-      return .document(dryRun.document(now: upstream.now, request.requestID), request.requestID)
+      let document = dryRun.document(now: upstream.now, pace: pace, request.requestID)
+      return .document(document, request.requestID)
     case .call(let plan):
       do throws(Problem) {
         let place = try admit(plan)

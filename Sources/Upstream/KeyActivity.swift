@@ -49,7 +49,7 @@ package final class KeyActivity: Sendable {
   /// - Returns: `nil` when the call may be made; how long to wait when it may not, which takes
   ///   nothing.
   package func admit(at now: Duration, _ rate: CallRate) -> Duration? {
-    let share = (60_000_000 + rate.callsPerMinute - 1) / rate.callsPerMinute
+    let share = rate.share
     let burst = share * (rate.callsPerMinute - 1)
     let now = now.inMicroseconds
     var paid = paidUntil.load(ordering: .relaxed)
@@ -63,4 +63,27 @@ package final class KeyActivity: Sendable {
       paid = found
     }
   }
+
+  /// What the rate would allow now; nothing is taken.
+  package func allowance(at now: Duration, _ rate: CallRate) -> RateAllowance {
+    let now = now.inMicroseconds
+    let ahead = max(paidUntil.load(ordering: .relaxed), now) - now
+    let calls = max(0, rate.callsPerMinute - (ahead + rate.share - 1) / rate.share)
+    let wait = max(0, ahead - rate.share * (rate.callsPerMinute - 1))
+    return RateAllowance(rate: rate, calls: calls, wait: .microseconds(wait))
+  }
+}
+
+/// What a key's rate allows at one moment.
+package struct RateAllowance: Hashable, Sendable {
+  package let rate: CallRate
+  /// How many calls may be made at once.
+  package let calls: Int64
+  /// How long until one may be made, when none may.
+  package let wait: Duration
+}
+
+extension CallRate {
+  /// A call's part of a minute, in microseconds.
+  fileprivate var share: Int64 { (60_000_000 + callsPerMinute - 1) / callsPerMinute }
 }

@@ -23,4 +23,9 @@ package final class KeyEntry: Sendable {
   package func admit(by clock: MonotonicClock) -> Duration? {
     grant.rate.flatMap { activity.admit(at: clock.now(), $0) }
   }
+
+  /// What the key's rate, if it has one, would allow now; nothing is taken.
+  package func allowance(by clock: MonotonicClock) -> RateAllowance? {
+    grant.rate.map { activity.allowance(at: clock.now(), $0) }
+  }
 }

@@ -61,4 +61,51 @@ import Testing
       #expect(try await status(slow, target) == 429)
     }
   }
+
+  @Test func `a dry run says what the rate would allow, and takes nothing of it`() async throws {
+    let time = Time()
+    let key = TestKey(
+      Grant(
+        app: .default, stores: .all, scopes: .all, methods: .all, abilities: Abilities([.proxy]),
+        rate: CallRate(callsPerMinute: 3)))
+    let script: MisbehavingServer.Script = { connection in
+      while true {
+        _ = try await connection.readHead()
+        try await connection.answer("200 OK", "{}")
+      }
+    }
+    try await GatewayRig.run(
+      world: GatewayRig.World(keys: [key.record]), pace: time.clock, script: script
+    ) { rig in
+      let target = "/stores/abc/v3/catalog/products"
+      func explain(_ text: String = key.text) async throws -> JSONValue {
+        let answer = try await rig.send(
+          .get, target, headers: [("Latchkey-Dry-Run", "true")], key: text)
+        return try JSONScanner.parse(try await answer.bytes.readableBytesView)
+      }
+      func call() async throws -> Int { try await rig.send(.get, target, key: key.text).status }
+      let without = try await explain(rig.key.text)
+      #expect(without["rate"] == .some(.null))
+      for left in [3, 2, 1] {
+        for _ in 0..<5 {
+          let said = try await explain()
+          #expect(
+            said["rate"] == [
+              "calls_per_minute": 3, "calls_now": .integer(left), "wait_ms": 0,
+            ])
+          #expect(said["decision"] == "call")
+        }
+        #expect(try await call() == 200)
+      }
+      let spent = try await explain()
+      #expect(spent["rate"] == ["calls_per_minute": 3, "calls_now": 0, "wait_ms": 20_000])
+      #expect(spent["decision"] == "refuse" && spent["refusal"]?["code"] == "rate_limited")
+      #expect(spent["refusal"]?["retry_after"] == 20)
+      #expect(try await call() == 429)
+      time.pass(.seconds(20))
+      #expect(try await explain()["rate"]?["calls_now"] == 1)
+      #expect(try await call() == 200)
+      #expect(try await call() == 429)
+    }
+  }
 }

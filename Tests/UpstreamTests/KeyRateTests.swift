@@ -36,6 +36,9 @@ import Upstream
       let pause = Bool.random(using: &random) ? step : 0
       now += pause
       level = min(share * calls, level + pause)
+      let allowance = activity.allowance(at: .microseconds(now), rate)
+      #expect(allowance.calls == level / share, "seed \(random.seed)")
+      #expect(allowance.wait == .microseconds(max(0, share - level)), "seed \(random.seed)")
       let wait = activity.admit(at: .microseconds(now), rate)
       if level >= share {
         level -= share
