@@ -10,8 +10,8 @@ extension Stores {
       abstract: "Bring stores whose tokens you already have.",
       discussion: """
         The file has one JSON object a line:
-          {"store_hash": "abc123", "access_token": "...", "scopes": ["store_v2_products"]}
-        scopes may be left out. Each token is tried with one call to BigCommerce before it is kept; lines
+          {"store_hash": "abc123", "access_token": "...", "scopes": ["store_v2_products"], "labels": ["vip"]}
+        scopes and labels may be left out; labels replace those that the store has. Each token is tried with one call to BigCommerce before it is kept; lines
         that are refused are listed, and the exit status is 1. It may be repeated.
         Tokens come from the file or from standard input only, never from arguments, which others on the
         machine could read.

@@ -44,6 +44,12 @@ extension InstallWrite {
     return statements
   }
 
+  /// The audit row of labels that become others than those before.
+  func labelling(_ before: Set<StoreLabel>) -> [Statement] {
+    guard let labels, labels != before else { return [] }
+    return [.audit(act, "label", installation, .labelChange(from: before, to: labels))]
+  }
+
   /// The attempt of a token that is stored.
   func done(_ attempt: Int64, _ generation: Generation) -> Statement {
     Statement(
@@ -65,21 +71,21 @@ extension InstallWrite {
       installation.app.text, installation.store.text, isSuspended ? "suspended" : "active",
       generation.number, sealed.bytes, sealed.keyID.text, scopes.names, source, authorizedAt,
       owner?.id,
-      accountUUID,
+      accountUUID, labels.map { $0.sorted().map(\.text) },
     ]
     if isNew {
       return Statement(
         """
         INSERT INTO installations (app_id, store_hash, state, generation, sealed_token,
-          token_key_id, scopes, source, authorized_at, owner_id, account_uuid)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+          token_key_id, scopes, source, authorized_at, owner_id, account_uuid, labels)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, coalesce($12, '{}'))
         """, binds)
     }
     return Statement(
       """
       UPDATE installations SET state = $3, generation = $4, sealed_token = $5, token_key_id = $6,
         scopes = $7, source = $8, authorized_at = $9, owner_id = coalesce($10, owner_id),
-        account_uuid = coalesce($11, account_uuid), token_stored_at = now(),
+        account_uuid = coalesce($11, account_uuid), labels = coalesce($12, labels), token_stored_at = now(),
         token_verified_at = NULL,
         state_changed_at = CASE WHEN state = $3 THEN state_changed_at ELSE now() END,
         uninstalled_at = NULL, data_purged_at = NULL,

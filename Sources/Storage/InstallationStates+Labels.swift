@@ -47,10 +47,8 @@ extension InstallationStates {
       let after = change.applied(to: before)
       guard after != before else { return .unchanged }
       guard after.count <= StoreLabel.mostPerStore else { return .tooMany }
-      let details: JSONValue = [
-        "added": .labels(after.subtracting(before)), "removed": .labels(before.subtracting(after)),
-      ]
-      _ = try await transaction.query(.audit(act, "label", installation, details))
+      _ = try await transaction.query(
+        .audit(act, "label", installation, .labelChange(from: before, to: after)))
       _ = try await transaction.query(
         Statement(
           "UPDATE installations SET labels = $3 WHERE app_id = $1 AND store_hash = $2",
@@ -61,6 +59,11 @@ extension InstallationStates {
 }
 
 extension JSONValue {
+  /// What the audit says of a change.
+  static func labelChange(from before: Set<StoreLabel>, to after: Set<StoreLabel>) -> JSONValue {
+    ["added": .labels(after.subtracting(before)), "removed": .labels(before.subtracting(after))]
+  }
+
   fileprivate static func labels(_ labels: Set<StoreLabel>) -> JSONValue {
     .array(labels.sorted().map { .string($0.text) })
   }

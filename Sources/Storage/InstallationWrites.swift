@@ -14,11 +14,14 @@ package struct InstallWrite: Sendable {
   package let installer: StoreUser?
   package let owner: StoreUser?
   package let accountUUID: String?
+  /// What the store's labels shall be; `nil` leaves them as they are.
+  package let labels: Set<StoreLabel>?
   package let act: Act
 
   package init(
     installation: InstallationID, token: Secret<String>, scopes: Scopes, authorizedAt: Timestamp,
-    installer: StoreUser? = nil, owner: StoreUser? = nil, accountUUID: String? = nil, act: Act
+    installer: StoreUser? = nil, owner: StoreUser? = nil, accountUUID: String? = nil,
+    labels: Set<StoreLabel>? = nil, act: Act
   ) {
     self.installation = installation
     self.token = token
@@ -27,6 +30,7 @@ package struct InstallWrite: Sendable {
     self.installer = installer
     self.owner = owner
     self.accountUUID = accountUUID
+    self.labels = labels
     self.act = act
   }
 }
@@ -136,7 +140,8 @@ package struct InstallationWrites: Sendable {
       return .superseded(attempt.failure.flatMap(Superseded.init) ?? .installedSince)
     default: break
     }
-    let current = try await current(write.installation, in: transaction)
+    let found = try await current(write.installation, in: transaction)
+    let current = found?.facts
     let decision = CallbackRules.install(
       authorizedAt: write.authorizedAt, baseGeneration: attempt.baseGeneration,
       current: current, newestUninstall: try await newestUninstall(write, in: transaction))
@@ -156,6 +161,7 @@ package struct InstallationWrites: Sendable {
         return .notSealed(error)
       }
       var statements = write.people(ticket, generation)
+      statements += write.labelling(found?.labels ?? [])
       statements.append(write.done(attempt.number, generation))
       statements.append(
         write.row(
@@ -169,19 +175,20 @@ package struct InstallationWrites: Sendable {
 
   private func current(
     _ installation: InstallationID, in transaction: Transaction
-  ) async throws(PostgresError) -> CurrentInstallation? {
+  ) async throws(PostgresError) -> (facts: CurrentInstallation, labels: Set<StoreLabel>)? {
     let found = try await transaction.query(
       Statement(
         """
-        SELECT generation, authorized_at, suspended_at IS NOT NULL AS is_suspended
+        SELECT generation, authorized_at, suspended_at IS NOT NULL AS is_suspended, labels
         FROM installations WHERE app_id = $1 AND store_hash = $2 FOR UPDATE
         """,
         [installation.app.text, installation.store.text]))
     guard let row = found.rows.first else { return nil }
-    return CurrentInstallation(
+    let facts = CurrentInstallation(
       generation: Generation(try row.decode("generation")),
       authorizedAt: try row.decode("authorized_at"),
       isSuspended: try row.decode("is_suspended"))
+    return (facts, try row.labels())
   }
 
   private func newestUninstall(

@@ -206,6 +206,29 @@ def test_many_are_imported_from_lines(ready):
     assert token not in answer.text
 
 
+def test_an_import_gives_labels(ready):
+    token = ready.control("POST", "/tokens", {"client_id": ready.client_id, "store_hash": "store0003"})["access_token"]
+    bring = {"store_hash": "store0003", "access_token": token}
+    before = len(ready.arrived(host="api", store="store0003"))
+    for wrong in (["VIP"], "vip", [f"l{n}" for n in range(17)]):
+        problem(ready.api("POST", "/v1/stores", bring | {"labels": wrong}), 400)
+    problem(ready.api("POST", "/v1/stores", bring | {"label": ["vip"]}), 400)
+    assert len(ready.arrived(host="api", store="store0003")) == before
+    made = ready.api("POST", "/v1/stores", bring | {"labels": ["vip", "eu"]})
+    assert (made.status, made.json["labels"]) == (201, ["eu", "vip"]), made
+    assert ready.api("POST", "/v1/stores", bring).json["labels"] == ["eu", "vip"]
+    dry = ready.api("POST", "/v1/stores?dry_run=true", bring | {"labels": ["other"]})
+    assert dry.status == 200 and ready.store("store0003").json["labels"] == ["eu", "vip"]
+
+    lines = ready.folder / "stores.ndjson"
+    lines.write_text("\n".join(json.dumps(bring | {"labels": labels}) for labels in (["late", "eu"], ["not ok"])))
+    result = ready.cli("stores", "import", str(lines), check=False)
+    assert result.returncode == 1 and "1 imported, 1 refused" in result.stdout, result
+    assert ready.store("store0003").json["labels"] == ["eu", "late"]
+    key = ready.service_key(stores=["label:late"])
+    assert ready.call(key, "GET", "/stores/store0003/v2/store").status == 200
+
+
 def test_delete_destroys_the_token_and_purge_the_data(ready):
     assert ready.api("DELETE", "/v1/stores/store0002").status in (200, 204)
     assert ready.store("store0002").json["state"] == "uninstalled"

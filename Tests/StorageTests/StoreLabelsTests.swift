@@ -166,15 +166,48 @@ import Vault
     }
   }
 
+  @Test func `an import sets the labels that it names, and leaves them when it names none`()
+    async throws
+  {
+    try await withStore { database, states, id in
+      func audited() async throws -> [String] {
+        try await database.query(
+          Statement(
+            "SELECT details::text AS details FROM audit WHERE action = 'label' ORDER BY audit_id")
+        ).rows.map { try $0.decode("details", as: String.self) }
+      }
+      let other = InstallationID(app: .default, store: try #require(StoreHash("new1")))
+      try await install(other, database)
+      #expect(try await known(other, database) == [])
+      #expect(try await audited() == [])
+      let fresh = InstallationID(app: .default, store: try #require(StoreHash("new2")))
+      try await install(fresh, database, labels: try labels("vip"))
+      #expect(try await known(fresh, database) == labels("vip"))
+      #expect(try await states.label(id, .replace(try labels("vip", "eu")), act: act) == .changed)
+      try await install(id, database)
+      #expect(try await known(id, database) == labels("vip", "eu"))
+      try await install(id, database, labels: try labels("eu", "new"))
+      #expect(try await known(id, database) == labels("eu", "new"))
+      try await install(id, database, labels: [])
+      #expect(try await known(id, database) == [])
+      #expect(
+        try await audited() == [
+          #"{"added": ["vip"], "removed": []}"#, #"{"added": ["eu", "vip"], "removed": []}"#,
+          #"{"added": ["new"], "removed": ["vip"]}"#, #"{"added": [], "removed": ["eu", "new"]}"#,
+        ])
+    }
+  }
+
   /// Installs the app again, as an import does.
-  private func install(_ id: InstallationID, _ database: Database) async throws {
+  private func install(
+    _ id: InstallationID, _ database: Database, labels: Set<StoreLabel>? = nil
+  ) async throws {
     let keyring = try Keyring(parsing: Keyring.makeEntry(try #require(KeyID("k1"))))
     let write = InstallWrite(
       installation: id, token: Secret("token"), scopes: .none,
-      authorizedAt: WallClock.system.now() + .seconds(5), act: act)
-    var random = SeededGenerator()
+      authorizedAt: WallClock.system.now() + .seconds(5), labels: labels, act: act)
     let result = try await InstallationWrites(database: database, keyring: keyring)
-      .importToken(write, key: random.bytes(32))
+      .importToken(write, key: RandomSource.system.bytes(32))
     guard case .stored = result else {
       Issue.record("not stored: \(result)")
       return

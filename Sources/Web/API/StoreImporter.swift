@@ -10,6 +10,8 @@ package struct BroughtToken: Sendable {
   /// What the operator says was granted; `nil`: taken to be what the app requires, as BigCommerce
   /// does not tell.
   package let scopes: Scopes?
+  /// What the store's labels shall be; `nil` leaves them as they are.
+  package let labels: Set<StoreLabel>?
 }
 
 /// Imports tokens: each is tried with a real call before it is kept.
@@ -56,7 +58,8 @@ package struct StoreImporter: Sendable {
     guard !isDryRun else { return }
     let write = InstallWrite(
       installation: brought.installation, token: brought.token,
-      scopes: brought.scopes ?? required, authorizedAt: authorizedAt, act: act)
+      scopes: brought.scopes ?? required, authorizedAt: authorizedAt,
+      labels: brought.labels, act: act)
     let key = random.bytes(32)
     let result = try await stored { () throws(PostgresError) in
       try await writes.importToken(write, key: key)

@@ -57,10 +57,10 @@ extension StoresAPI {
 }
 
 extension APIRequest {
-  /// Reads `{"store_hash", "access_token", "app"?, "scopes"?}`, and checks it against the caller's
-  /// grant.
+  /// Reads `{"store_hash", "access_token", "app"?, "scopes"?, "labels"?}`, and checks it against
+  /// the caller's grant.
   fileprivate func brought(_ bytes: [UInt8], app: String?) throws(Problem) -> BroughtToken {
-    let body = try APIBody(bytes, known: ["store_hash", "access_token", "app", "scopes"])
+    let body = try APIBody(bytes, known: ["store_hash", "access_token", "app", "scopes", "labels"])
     guard let hash = StoreHash(try body.text("store_hash")) else {
       throw .badRequest("The field store_hash is 1 to 32 lower-case letters and digits.")
     }
@@ -71,6 +71,7 @@ extension APIRequest {
     let named = try body.optionalText("app") ?? app
     return BroughtToken(
       installation: try granted(hash, app: named), token: Secret(token),
-      scopes: try body.optionalTexts("scopes").map { Scopes($0) })
+      scopes: try body.optionalTexts("scopes").map { Scopes($0) },
+      labels: try StoreLabel.set("labels", body))
   }
 }

@@ -26,13 +26,11 @@ extension LabelChange {
   /// Reads `{"labels": […]}`, or `{"add_labels": […], "remove_labels": […]}` of which one may be
   /// left out.
   fileprivate init(_ body: APIBody) throws(Problem) {
-    let all = try LabelChange.labels("labels", body)
-    let added = try LabelChange.labels("add_labels", body)
-    let removed = try LabelChange.labels("remove_labels", body)
+    let all = try StoreLabel.set("labels", body)
+    let added = try StoreLabel.all("add_labels", body)
+    let removed = try StoreLabel.all("remove_labels", body)
     switch (all, added, removed) {
-    case (let wanted?, nil, nil):
-      guard wanted.count <= StoreLabel.mostPerStore else { throw .tooManyLabels }
-      self = .replace(wanted)
+    case (let wanted?, nil, nil): self = .replace(wanted)
     case (nil, nil, nil), (.some, _, _):
       throw .badRequest("Give either labels, or add_labels and remove_labels; each is a list.")
     case (nil, let added, let removed):
@@ -43,8 +41,20 @@ extension LabelChange {
       self = .edit(adding: adding, removing: removing)
     }
   }
+}
 
-  private static func labels(
+extension StoreLabel {
+  /// Reads a list of labels that a store may have together; `nil` when there is none.
+  /// - Throws: 400 for what is no label, or too many.
+  static func set(_ name: String, _ body: APIBody) throws(Problem) -> Set<StoreLabel>? {
+    let labels = try all(name, body)
+    guard labels?.count ?? 0 <= mostPerStore else { throw .tooManyLabels }
+    return labels
+  }
+
+  /// Reads a list of labels, however many; `nil` when there is none.
+  /// - Throws: 400 for what is no label.
+  fileprivate static func all(
     _ name: String, _ body: APIBody
   ) throws(Problem) -> Set<StoreLabel>? {
     guard let texts = try body.optionalTexts(name) else { return nil }
@@ -52,9 +62,7 @@ extension LabelChange {
     for text in texts { labels.insert(try StoreLabel(checking: text)) }
     return labels
   }
-}
 
-extension StoreLabel {
   /// Reads a label of a call.
   /// - Throws: 400 for what is none.
   init(checking text: String) throws(Problem) {
