@@ -24,9 +24,8 @@ struct DescriptorBudget: Equatable, Sendable {
   /// Connections over its bound that a listener may be refusing at a time.
   let refusedOfListener: Int
 
-  /// - Parameters:
-  ///   - descriptors: what the process may hold.
-  ///   - calls: what is wished for; fewer when the descriptors do not suffice.
+  /// Shares out so many descriptors; `calls` is what is wished for, and fewer when these do not
+  /// suffice.
   init(descriptors: Int, calls: Int, databaseConnections: Int, loops: Int) {
     // Logs, the spool, name lookups, two epoll sets and their wakers per loop; a connection to
     // PostgreSQL may be replaced before the old one is closed.

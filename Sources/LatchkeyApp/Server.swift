@@ -117,7 +117,7 @@ enum System {
 }
 
 extension PlatformSettings {
-  /// - Parameter connections: how many each loop may keep.
+  /// With so many connections that each loop may keep.
   func curl(connections: Int) -> CurlSettings {
     var settings = CurlSettings()
     settings.caFile = caFile

@@ -48,6 +48,8 @@ final class Pool: Sendable {
   }
 
   /// Waits for a connection, no longer than the pool's limit and the deadline.
+  ///
+  /// Tasks of more than ordinary priority come first: merchants and BigCommerce wait for them.
   func acquire(until deadline: NIODeadline) async throws(PostgresError) -> Connection {
     guard !Task.isCancelled else { throw .cancelled }
     let waiter = guarded.withLock { guarded in
@@ -56,7 +58,9 @@ final class Pool: Sendable {
     }
     let result = await withTaskCancellationHandler {
       await withCheckedContinuation { whenLent in
-        handle(.requested(waiter, until: deadline), adding: whenLent)
+        handle(
+          .requested(waiter, until: deadline, isUrgent: Task.currentPriority > .medium),
+          adding: whenLent)
         // A cancellation before this point found nobody who waits.
         if Task.isCancelled { withdraw(waiter) }
       }
@@ -129,7 +133,7 @@ final class Pool: Sendable {
     adding whenLent: CheckedContinuation<Result<Connection, PostgresError>, Never>? = nil
   ) {
     let effects = guarded.withLock { guarded in
-      if case .requested(let waiter, _) = event { guarded.waiting[waiter] = whenLent }
+      if case .requested(let waiter, _, _) = event { guarded.waiting[waiter] = whenLent }
       let actions = guarded.state.handle(event, now: .now())
       switch event {
       case .closed(let id), .connectFailed(let id): guarded.connections[id] = nil

@@ -23,8 +23,8 @@ struct PoolState {
 
   /// What happened.
   enum Event: Equatable, Sendable {
-    /// Somebody needs a connection, and waits no longer than until then.
-    case requested(WaiterID, until: NIODeadline)
+    /// Somebody needs a connection, and waits no longer than until then; urgent ones come first.
+    case requested(WaiterID, until: NIODeadline, isUrgent: Bool = false)
     /// The one who waited has gone.
     case withdrew(WaiterID)
     case connected(ConnectionID)
@@ -69,6 +69,7 @@ struct PoolState {
   private struct Waiter {
     let id: WaiterID
     let until: NIODeadline
+    let isUrgent: Bool
   }
 
   private let limits: Limits
@@ -77,6 +78,7 @@ struct PoolState {
   /// The most recently used last: the others have a chance to grow old.
   private var idle: [ConnectionID] = []
   private var waiters: Deque<Waiter> = []
+  private var urgentInRow = 0
   private var nextID: UInt64 = 1
   /// Failures to connect since the last success.
   private var failures = 0
@@ -103,8 +105,9 @@ struct PoolState {
   mutating func handle(_ event: Event, now: NIODeadline) -> [Action] {
     var actions: [Action] = []
     switch event {
-    case .requested(let waiter, let until):
-      request(Waiter(id: waiter, until: min(until, now + limits.acquireTimeout)), now, &actions)
+    case .requested(let waiter, let until, let isUrgent):
+      let until = min(until, now + limits.acquireTimeout)
+      request(Waiter(id: waiter, until: until, isUrgent: isUrgent), now, &actions)
     case .withdrew(let waiter):
       waiters.removeAll { $0.id == waiter }
     case .connected(let id):
@@ -136,10 +139,17 @@ struct PoolState {
     } else if let id = idle.popLast() {
       entries[id]?.status = .lent
       actions.append(.lend(id, waiter.id))
-    } else if waiters.count >= limits.waiters {
-      actions.append(.refuse(waiter.id, .overloaded))
     } else {
-      waiters.append(waiter)
+      lineUp(waiter, &actions)
+    }
+  }
+
+  /// Urgent ones first, each kind in its order; when all places are taken the last one goes.
+  private mutating func lineUp(_ waiter: Waiter, _ actions: inout [Action]) {
+    let place = waiter.isUrgent ? waiters.firstIndex { !$0.isUrgent } : nil
+    waiters.insert(waiter, at: place ?? waiters.endIndex)
+    if waiters.count > limits.waiters, let last = waiters.popLast() {
+      actions.append(.refuse(last.id, .overloaded))
     }
   }
 
@@ -160,13 +170,24 @@ struct PoolState {
   private mutating func makeAvailable(
     _ id: ConnectionID, _ now: NIODeadline, _ actions: inout [Action]
   ) {
-    if let waiter = waiters.popFirst() {
+    if let waiter = nextWaiter() {
       entries[id]?.status = .lent
       actions.append(.lend(id, waiter.id))
     } else {
       entries[id]?.status = .idle(since: now)
       idle.append(id)
     }
+  }
+
+  /// Urgent ones come first, but after three of them one of the others has its turn.
+  private mutating func nextWaiter() -> Waiter? {
+    if urgentInRow >= 3, let place = waiters.firstIndex(where: { !$0.isUrgent }) {
+      urgentInRow = 0
+      return waiters.remove(at: place)
+    }
+    let next = waiters.popFirst()
+    urgentInRow = next?.isUrgent == true ? urgentInRow + 1 : 0
+    return next
   }
 
   private mutating func connectFailed(

@@ -114,7 +114,8 @@ package enum Listeners {
       limits: limits, share: settings.share, counters: settings.counters,
       draining: environment.draining,
       requestIDs: environment.requestIDs, fixedFields: security.lines,
-      cancelsWhenGone: isInternal, usesTLS: settings.tls != nil)
+      cancelsWhenGone: isInternal, usesTLS: settings.tls != nil,
+      priority: isInternal ? nil : .high)
     let frame = ListenerFrame(
       name: name, routes: routes, proxies: environment.trustedProxies,
       requestIDs: environment.requestIDs, security: security, log: environment.accessLog)

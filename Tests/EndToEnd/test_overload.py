@@ -127,3 +127,49 @@ def test_who_calls_little_is_served_beside_a_flood(ready, flooded):
         assert set(one["statuses"]) <= {"200", "503"} and one["broken"] == 0, floods
     assert sum(one["statuses"]["503"] for one in floods) > 100, floods
     print(f"p99 alone {alone * 1000:.0f} ms, beside the flood {beside * 1000:.0f} ms; {floods}")
+
+
+def took(act):
+    began = time.monotonic()
+    assert act().status == 200
+    return time.monotonic() - began
+
+
+def test_the_public_listener_is_served_while_the_gateway_is_full():
+    with deployment(stores=60, settings={"LATCHKEY_CALLS": "750"}) as running:
+        running.control("PUT", "/quota/*", {"limit": 100_000, "window_ms": 1000})
+        running.install("demo1234")
+        running.fault("hang", store="demo1234", host="api")
+        data = head(f"/stores/demo1234{PATH}", running.service_key(), **PATIENT)
+        with Crowd(running.internal, 500) as waiting:
+            for member in waiting.members:
+                member.ask(data)
+            hurried = {"Latchkey-Timeout": "1", "Latchkey-Max-Wait": "0", "Latchkey-Retry": "0"}
+            wait_until(lambda: running.call(running.operator_key, "GET", f"/stores/demo1234{PATH}",
+                                            headers=hurried).status == 503, "the store has its share")
+            with flooding(running.internal, 100, data) as calls, \
+                    flooding(running.internal, 30, head("/v1/stores", Authorization=f"Bearer {running.operator_key}")) as api:
+                installs, health = [], []
+                end = time.monotonic() + count(6, 20)
+                while time.monotonic() < end:
+                    store = running.fresh_store()
+                    query = running.callback_query(store)
+                    installs.append(took(lambda: request(running.public, "GET", f"/auth/callback?{query}")))
+                    health.append(took(lambda: request(running.public, "GET", "/healthz")))
+                    time.sleep(0.3)
+            waiting.listen(0.1)
+            assert waiting.statuses() == {None: 500}
+        assert max(installs) < 1 and max(health) < 1, (installs, health)
+        assert set(calls["statuses"]) == {"503"} and calls["broken"] == 0, calls
+        print(f"slowest of {len(installs)} installs {max(installs) * 1000:.0f} ms, /healthz {max(health) * 1000:.0f} ms; "
+              f"calls {calls}; API {api}")
+
+
+def test_the_gateway_is_served_while_the_public_listener_is_flooded(ready):
+    _, alone = quiet(ready, 0, 50)
+    forged = f"/auth/load?signed_payload_jwt={'a' * 40}.{'b' * 200}.{'c' * 43}"
+    with flooding(ready.public, 100, head("/healthz")) as health, flooding(ready.public, 100, head(forged)) as loads:
+        time.sleep(1)
+        statuses, beside = quiet(ready, 0, count(100, 500))
+    assert statuses == {200} and beside < 1, (statuses, alone, beside)
+    print(f"p99 alone {alone * 1000:.0f} ms, beside the floods {beside * 1000:.0f} ms; {health}; {loads}")

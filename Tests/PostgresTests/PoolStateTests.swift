@@ -52,11 +52,15 @@ private struct PoolWorld {
   }
 
   @discardableResult
-  mutating func request(patience: TimeAmount = .seconds(5)) -> WaiterID {
+  mutating func request(
+    patience: TimeAmount = .seconds(5), isUrgent: Bool? = nil
+  ) -> WaiterID {
     let waiter = WaiterID(number: nextWaiter)
     nextWaiter += 1
     waiting[waiter] = now + min(patience, limits.acquireTimeout)
-    feed(.requested(waiter, until: now + patience))
+    feed(
+      .requested(waiter, until: now + patience, isUrgent: isUrgent ?? (random.number(upTo: 3) == 0))
+    )
     return waiter
   }
 
@@ -239,10 +243,34 @@ private struct PoolWorld {
   @Test func `more callers than may wait are refused at once`() {
     var world = PoolWorld(limits: .init(connections: 1, waiters: 2), seed: 1)
     world.serverHangs = true
-    world.request()
-    world.request()
-    let third = world.request()
+    let first = world.request(isUrgent: false)
+    let second = world.request(isUrgent: false)
+    let third = world.request(isUrgent: false)
     #expect(world.answers[third] == .some(.overloaded))
+    // An urgent one takes the place of the last.
+    let urgent = world.request(isUrgent: true)
+    #expect(world.answers[second] == .some(.overloaded))
+    #expect(world.answers[first] == nil && world.answers[urgent] == nil)
+    #expect(world.violations == [])
+  }
+
+  @Test func `urgent callers come first, and every fourth turn is another one's`() {
+    var pool = PoolState(limits: .init(connections: 1), seed: 1)
+    let now = NIODeadline.uptimeNanoseconds(1)
+    let id = ConnectionID(number: 1)
+    // 1 to 3 are ordinary, 4 to 8 urgent.
+    for number in 1...8 as ClosedRange<UInt64> {
+      _ = pool.handle(
+        .requested(WaiterID(number: number), until: .distantFuture, isUrgent: number > 3),
+        now: now)
+    }
+    var order: [UInt64] = []
+    var event = PoolState.Event.connected(id)
+    for _ in 1...8 {
+      for case .lend(_, let waiter) in pool.handle(event, now: now) { order.append(waiter.number) }
+      event = .returned(id, reusable: true)
+    }
+    #expect(order == [4, 5, 6, 1, 7, 8, 2, 3])
   }
 
   @Test func `a server that is back is used within five seconds, without anybody asking for it`() {

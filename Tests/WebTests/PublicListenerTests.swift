@@ -219,4 +219,27 @@ import Testing
     #expect(
       AddressRange("10.0.0.0/8")?.contains(try #require(IPAddress("::ffff:10.9.8.7"))) == true)
   }
+
+  @Test func `callbacks run on other threads than the calls of services`() async throws {
+    let (seen, continuation) = AsyncStream.makeStream(of: Bool.self)
+    var fixture = ListenerFixture()
+    fixture.callbacks.seen = { _, _ in continuation.yield(Task.currentPriority > .medium) }
+    fixture.gateway = StubGateway { _ in
+      continuation.yield(Task.currentPriority > .medium)
+      return .text("")
+    }
+    try await fixture.run { running in
+      try await blocking {
+        let callback = "GET /auth/load HTTP/1.1\r\nHost: x\r\n\r\n"
+        let answered = try RawConnection(port: running.publicPort).exchange(callback)
+        #expect(answered.status == 200)
+        let call = "GET /stores/a/v3/x HTTP/1.1\r\nHost: x\r\n\r\n"
+        let called = try RawConnection(port: running.internalPort).exchange(call)
+        #expect(called.status == 200)
+      }
+    }
+    var iterator = seen.makeAsyncIterator()
+    #expect(await iterator.next() == true)
+    #expect(await iterator.next() == false)
+  }
 }

@@ -29,4 +29,10 @@ struct ListenerState: Sendable {
   /// Whether the end of the client's sending cancels the request that is being served.
   let cancelsWhenGone: Bool
   let usesTLS: Bool
+  /// Of the tasks that answer requests, `nil` for the ordinary one.
+  ///
+  /// Tasks of one priority have threads of their own, and the kernel gives these the same time as
+  /// others (or a little more): so a flood of one listener does not stand before the other's
+  /// requests. The pool of the database looks at it as well.
+  let priority: TaskPriority?
 }

@@ -37,7 +37,8 @@ struct GuardedChannel: ServerChildChannel {
       if let identity {
         try pipeline.addHandler(NIOSSLServerHandler(context: identity.context))
       }
-      let guardian = ByteGuard(state: state, connection: connection, isSurplus: reception == .refused)
+      let guardian = ByteGuard(
+        state: state, connection: connection, isSurplus: reception == .refused)
       try pipeline.addHandler(guardian)
     }.flatMap {
       base.setup(channel: channel, logger: logger)
@@ -57,7 +58,7 @@ struct GuardedChannel: ServerChildChannel {
 
   func handle(value: Value, logger: Logger) async {
     // Not a child task: the guard cancels it from the event loop when the client goes away.
-    let task = Task {
+    let task = Task(priority: state.priority) {
       await Connection.$current.withValue(value.connection) {
         await value.serve()
       }
