@@ -115,15 +115,19 @@ extension StoreActivity {
     package let seen: Seen
     /// `nil` while the store is not called.
     package let standing: StoreStanding?
+    /// Calls that hold a place in the replica: waiting, under way, or with a body that streams.
+    package let held: Int
     /// When ``standing`` was true.
     package let at: Timestamp
 
     /// Of a store that nobody has called.
-    package static let nothing = Report(seen: Seen(), standing: nil, at: Timestamp(microseconds: 0))
+    package static let nothing = Report(
+      seen: Seen(), standing: nil, held: 0, at: Timestamp(microseconds: 0))
   }
 
   /// What is known of the store now, at the same moment by both clocks.
   package func report(now: Duration, at moment: Timestamp) -> Report {
-    Report(seen: current, standing: standing(now: now), at: moment)
+    Report(
+      seen: current, standing: standing(now: now), held: heldCalls, at: moment)
   }
 }

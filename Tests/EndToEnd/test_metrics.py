@@ -207,7 +207,7 @@ def test_calls_that_wait_show_in_metrics_in_the_store_and_on_the_command_line(re
     wait_until(all_wait, "three calls wait", 3)
     grown, shown = change(), ready.store(STORE).json["quota"]
     assert grown["latchkey_stores_stopped"] == 1
-    assert (shown["waiting_interactive"], shown["waiting_bulk"], shown["in_flight"]) == (2, 1, 0), shown
+    assert (shown["waiting_interactive"], shown["waiting_bulk"], shown["in_flight"], shown["held"]) == (2, 1, 0, 3)
     assert 0 < shown["longest_wait_ms"] < 4000 and shown["stopped_until_at"].endswith("Z"), shown
     assert (shown["remaining"], shown["limit"], shown["window_ms"], shown["reset_ms"]) == (0, 150, 5000, 4000)
     printed = ready.cli("stores", "show", STORE).stdout

@@ -15,7 +15,7 @@ import Upstream
 
   /// The part of the quota that says what speaks against calls, of a store that is left in peace.
   private let idle = #"""
-    "in_flight":0,"concurrency_limit":24,"waiting_interactive":0,"waiting_bulk":0,\#
+    "held":0,"in_flight":0,"concurrency_limit":24,"waiting_interactive":0,"waiting_bulk":0,\#
     "longest_wait_ms":0,"stopped_until_at":null,"breaker":"closed","breaker_cause":null,\#
     "breaker_until_at":null,"breaker_families":[],"recent_failures":0,"retry_budget":10,\#
     "retry_budget_used":0

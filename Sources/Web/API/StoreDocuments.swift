@@ -35,10 +35,14 @@ extension StoreActivity.Report {
   var members: [JSONValue.Member] {
     let isKnown = seen.quota != nil || standing != nil
     return [
-      .init("quota", isKnown ? .object(quota + (standing ?? .idle).members(at: at)) : .null),
+      .init("quota", isKnown ? .object(quota + calls) : .null),
       .init("last_call_at", .time(seen.lastCallAt)),
       .init("last_status", .integer(orNull: seen.lastStatus)),
     ]
+  }
+
+  private var calls: [JSONValue.Member] {
+    [.init("held", .integer(held))] + (standing ?? .idle).members(at: at)
   }
 
   /// What the last answer that spoke of quota said.
