@@ -234,9 +234,14 @@ package struct PoolCounts: Hashable, Sendable {
   /// Callers who were not lent a connection, since the start.
   package struct Refusals: Hashable, Sendable {
     /// All connections were lent for longer than a caller waits, or too many waited.
-    package var overloaded: UInt64 = 0
+    package var overloaded: UInt64
     /// The database could not be reached.
-    package var unavailable: UInt64 = 0
+    package var unavailable: UInt64
+
+    package init(overloaded: UInt64 = 0, unavailable: UInt64 = 0) {
+      self.overloaded = overloaded
+      self.unavailable = unavailable
+    }
   }
 
   /// Those that are being made included.

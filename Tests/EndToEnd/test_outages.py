@@ -6,6 +6,7 @@ import threading
 import pytest
 from cluster import Cluster, timed
 from deployment import count, deployment, request, wait_until
+from metrics import scrape
 
 
 
@@ -20,7 +21,7 @@ def cluster():
 def running(cluster):
     keyring = "k1:" + base64.b64encode(os.urandom(32)).decode()
     with deployment(start=False, stores=100, settings={
-            "DATABASE_URL": cluster.url, "CREDENTIALS_ENCRYPTION_KEY": keyring}) as made:
+            "DATABASE_URL": cluster.url, "CREDENTIALS_ENCRYPTION_KEY": keyring, "LATCHKEY_METRICS_OPEN": "true"}) as made:
         made.cli("migrate")
         made.start()
         made.bootstrap()
@@ -131,3 +132,25 @@ def test_a_failed_exchange_changes_nothing(running, fault):
     assert page.status >= 400 and "<html" in page.text
     after = running.store(store).json
     assert (before["generation"], before["state"]) == (after["generation"], after["state"])
+
+
+def test_metrics_tell_of_an_outage_while_it_lasts(running, cluster):
+    store = running.fresh_store()
+    assert callback(running, running.callback_query(store)).status == 200
+    wait_until(lambda: usable(running, store), "the store can be called", 10)
+    before = scrape(running)
+    assert before["latchkey_directory_age_seconds"] < 5 and before["latchkey_spool_records"] == 0
+    refused = 'latchkey_gateway_refusals_total{code="database_unavailable"}'
+    failed = 'latchkey_callbacks_total{kind="install",outcome="failed"}'
+    with cluster.down():
+        wait_until(lambda: scrape(running)["latchkey_directory_age_seconds"] > 5, "the age is over 5 s", 15)
+        assert running.call(running.key, "GET", f"/stores/{store}/v2/store").status == 503
+        assert callback(running, running.callback_query(running.fresh_store())).status == 503
+        assert running.callback("uninstall", store).status == 200
+        away = scrape(running)
+        assert away["latchkey_spool_records"] == 1
+        assert away[refused] - before[refused] == 1 and away[failed] - before[failed] == 1
+        unavailable = 'latchkey_postgres_refusals_total{reason="unavailable"}'
+        assert away[unavailable] > before[unavailable]
+    wait_until(lambda: scrape(running)["latchkey_spool_records"] == 0, "the spool is replayed", 30)
+    assert scrape(running)["latchkey_directory_age_seconds"] < 5

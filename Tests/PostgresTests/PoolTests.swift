@@ -41,6 +41,7 @@ import Testing
           try await database.query(Statement("SELECT 1"))
         }
         #expect(start.duration(to: .now) < .milliseconds(1300))
+        #expect(database.connectionCounts.refusals == PoolCounts.Refusals(overloaded: 1))
         try await group.waitForAll()
       }
       _ = try await database.query(Statement("SELECT 1"))

@@ -1,6 +1,7 @@
 import Base
 import BigCommerce
 import Postgres
+import Prometheus
 import Storage
 import Synchronization
 import TestSupport
@@ -70,6 +71,8 @@ private final class Platform: Sendable {
       #expect(platform.canaries == 2)
       #expect(try state("abc", rig, directory) == .active)
       #expect(try await rig.call("abc", in: directory) == 200)
+      #expect(watch.verdicts[.revoked] == 1 && watch.verdicts[.reactivated] == 1)
+      #expect(watch.verdicts[.held] == 0)
     }
   }
 
@@ -119,6 +122,8 @@ private final class Platform: Sendable {
       let told = try await rig.database.count(
         Statement("SELECT count(*) FROM lifecycle_events WHERE type = 'app/revocations_held'"))
       #expect(told == 1)
+      // The first round waits for the canaries of all; the second and the third hold each store.
+      #expect(watch.verdicts[.held] == 24 && watch.verdicts[.revoked] == 0)
     }
   }
 

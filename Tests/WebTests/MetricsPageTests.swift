@@ -53,4 +53,30 @@ import Testing
         ("DELETE /metrics HTTP/1.1\r\nHost: x\r\n\r\n", 405),
       ], isOpen: true)
   }
+
+  @Test func `a listener shows its connections, its refusals and its cuts, each under its name`() {
+    let (outside, inside) = (ListenerCounters(), ListenerCounters())
+    _ = outside.connectionOpened()
+    _ = outside.connectionOpened()
+    #expect(inside.requestBegan(limit: 1) && !inside.requestBegan(limit: 1))
+    outside.count(Refusal.headTooLarge)
+    for _ in 0..<3 { outside.count(ListenerCounters.Cut.head) }
+    inside.count(ListenerCounters.Cut.gone)
+    let families = ListenerCounters.families(of: [("public", outside), ("internal", inside)])
+    let page = String(decoding: Exposition(families).bytes, as: UTF8.self)
+    let grown = page.split(separator: "\n").filter { !$0.hasPrefix("#") && !$0.hasSuffix(" 0") }
+    #expect(
+      grown == [
+        #"latchkey_connections{listener="public"} 2"#,
+        #"latchkey_requests_in_flight{listener="internal"} 1"#,
+        #"latchkey_requests_total{listener="internal"} 1"#,
+        #"latchkey_guard_refusals_total{listener="public",reason="head_too_large"} 1"#,
+        #"latchkey_connections_cut_total{listener="public",deadline="head"} 3"#,
+        #"latchkey_connections_cut_total{listener="internal",deadline="gone"} 1"#,
+      ])
+    let series = page.split(separator: "\n").compactMap { line in
+      line.hasPrefix("#") ? nil : line.split(separator: " ").first
+    }
+    #expect(Set(series).count == series.count)
+  }
 }
