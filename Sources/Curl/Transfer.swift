@@ -90,8 +90,9 @@ extension Transfer {
   /// The connection stands and the request would leave now; `false` stops it.
   func begin() -> Bool {
     attempts += 1
-    // libcurl sends again what a reused connection swallowed without an answer.
-    if attempts > 1 && !request.mayBeResent {
+    // libcurl sends again what a reused connection swallowed without an answer, up to five times;
+    // RFC 9110, 9.2.2: a failed automatic retry is not retried automatically.
+    if attempts > (request.mayBeResent ? 2 : 1) {
       failure = .broken
       return false
     }

@@ -273,6 +273,27 @@ final class CountedBody: AsyncSequence, Sendable {
     }
   }
 
+  @Test func `a read that two of them swallow is not sent a third time`() async throws {
+    let opened = Gate()
+    try await withClientAndServer { connection in
+      _ = try await connection.serveOne()
+      await opened.wait()
+      try await connection.answer()
+      _ = try await connection.serveOne()
+    } _: { client, server in
+      let calls = try (0..<4).map { try server.request(.get, "/\($0)") }
+      try await withThrowingTaskGroup { group in
+        for call in calls { group.addTask { _ = try await client.send(call) } }
+        try await expectEventually { server.headCount == 4 }
+        await opened.open()
+        try await group.waitForAll()
+      }
+      let error = try await failure { try await client.send(server.request(.get, "/again")) }
+      #expect(error == .broken)
+      #expect(server.headCount == 6)
+    }
+  }
+
   @Test func `a connection that was closed while idle is not used`() async throws {
     try await withClientAndServer { connection in
       _ = try await connection.readHead()
