@@ -113,6 +113,36 @@ import Testing
     }
   }
 
+  @Test func `a body that its reader leaves in the middle ends the connection, announced`()
+    async throws
+  {
+    var fixture = ListenerFixture()
+    fixture.gateway = StubGateway { request in
+      guard let body = request.body else { return .text("no body") }
+      // As when BigCommerce answers before it has taken the whole request.
+      let reading = Task {
+        var parts = body.makeAsyncIterator()
+        _ = try await parts.next()
+        withUnsafeCurrentTask { $0?.cancel() }
+        return try await parts.next()
+      }
+      _ = await reading.result
+      return .text("early", status: 413)
+    }
+    try await fixture.run { running in
+      try await blocking {
+        let connection = try RawConnection(port: running.internalPort)
+        let answer = try connection.exchange(
+          "POST /stores/a/v3/x HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc")
+        #expect(answer.status == 413 && answer.closes)
+        #expect(connection.receiveToEnd().text.isEmpty)
+        let next = try RawConnection(port: running.internalPort)
+          .exchange("GET /stores/a/v3/x HTTP/1.1\r\nHost: x\r\n\r\n")
+        #expect(next.text == "no body" && !next.closes)
+      }
+    }
+  }
+
   @Test func `a call whose body breaks off learns of it and is never taken for whole`() async throws
   {
     let (outcomes, continuation) = AsyncStream.makeStream(of: Bool.self)

@@ -71,7 +71,7 @@ package struct RequestBodyStream: AsyncSequence, Sendable {
         connection?.wantBody()
       }
       if let bytes = try await base.next() { return bytes }
-      guard connection?.bodyIsComplete ?? true else { throw RequestBodyError.cut }
+      guard connection?.finishBody() ?? true else { throw RequestBodyError.cut }
       return nil
     }
   }

@@ -282,6 +282,8 @@ final class ByteGuard: ChannelDuplexHandler, RemovableChannelHandler {
       return false
     }
     guard case .answering = phase else { return false }
+    // A reader that was cancelled in the middle has ended the stream of requests with it.
+    if head.framing != .length(0) && connection.bodyIsHalfRead { return false }
     return requestsServed < limits.requestsPerConnection
   }
 

@@ -15,6 +15,7 @@ package final class Connection: Sendable {
     var task: Task<Void, Never>?
     var isGone = false
     var bodyIsComplete = true
+    var bodyIsHalfRead = false
     var onContinue: (@Sendable () -> Void)?
   }
 
@@ -28,16 +29,29 @@ package final class Connection: Sendable {
   /// Whether the client went away.
   package var isGone: Bool { state.withLock { $0.isGone } }
 
-  /// Whether the whole body of the current request has arrived and was well formed.
-  var bodyIsComplete: Bool { state.withLock { $0.bodyIsComplete } }
+  /// Whether a handler has begun to read the body of the current request and has not come to its
+  /// end.
+  var bodyIsHalfRead: Bool { state.withLock { $0.bodyIsHalfRead } }
 
-  /// Tells a client that waits with its body (`Expect: 100-continue`) to send it.
+  /// A handler begins to read the body: tells a client that waits with it (`Expect: 100-continue`)
+  /// to send it.
   func wantBody() {
     let action = state.withLock { state in
+      state.bodyIsHalfRead = true
       defer { state.onContinue = nil }
       return state.onContinue
     }
     action?()
+  }
+
+  /// A handler has read the body to its end.
+  ///
+  /// - Returns: whether it is the end of a whole body.
+  func finishBody() -> Bool {
+    state.withLock { state in
+      state.bodyIsHalfRead = !state.bodyIsComplete
+      return state.bodyIsComplete
+    }
   }
 
   // MARK: For the guard
@@ -53,6 +67,7 @@ package final class Connection: Sendable {
   func beginRequest(bodyIsComplete: Bool, onContinue: (@Sendable () -> Void)?) {
     state.withLock {
       $0.bodyIsComplete = bodyIsComplete
+      $0.bodyIsHalfRead = false
       $0.onContinue = onContinue
     }
   }
