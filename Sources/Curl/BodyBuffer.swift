@@ -70,8 +70,18 @@ final class BodyBuffer: Sendable {
     finish(.failure(.cancelled))
   }
 
-  /// Whether the end is known, so that there is no transfer to be cancelled any more.
-  var hasEnded: Bool { state.withLock { $0.end != nil } }
+  /// Whether the transfer may go on: it has not said how it ended.
+  ///
+  /// That the reader was cancelled tells nothing: bytes may have woken it just before, and then
+  /// nobody has told the transfer.
+  var mayBeUnderWay: Bool {
+    state.withLock { state in
+      switch state.end {
+      case nil, .failure(.cancelled): true
+      case .success, .failure: false
+      }
+    }
+  }
 
   /// The next chunk, or `nil` at the end.
   ///
@@ -156,7 +166,7 @@ final class BodyOwner: Sendable {
   }
 
   deinit {
-    if !buffer.hasEnded {
+    if buffer.mayBeUnderWay {
       buffer.abandon()
       cancel()
     }

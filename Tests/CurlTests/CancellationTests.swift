@@ -4,6 +4,7 @@ import HTTPTypes
 import NIOCore
 import NIOPosix
 import Reactor
+import Synchronization
 import TestSupport
 import Testing
 
@@ -176,6 +177,38 @@ struct DeafListener: ~Copyable {
     }
   }
 
+  @Test func `when bytes have woken the reader, which then lets go`() async throws {
+    let isAwaited = Gate()
+    var settings = CurlSettings()
+    settings.downloadBuffer = .kibibytes(1)
+    try await withClientAndServer(settings) { connection in
+      _ = try await connection.readHead()
+      try await connection.send("HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n")
+      await isAwaited.wait()
+      while true { try await connection.send(ByteBuffer(repeating: 1, count: 65536)) }
+    } _: { client, server in
+      let executor = HeldExecutor()
+      var response: CurlResponse? = try await client.send(server.request())
+      let task = Task(executorPreference: executor) { [body = response?.body] in
+        var iterator = body?.makeAsyncIterator()
+        return try await iterator?.next() != nil
+      }
+      let owner = Weakly(response?.body)
+      response = nil
+      executor.run()
+      await isAwaited.open()
+      // The reader has its bytes and does not run yet; meanwhile more come than have room.
+      try await expectEventually { owner.value?.highWater ?? 0 > 0 }
+      task.cancel()
+      try await expectEventually {
+        executor.run()
+        return try socketsConnected(to: server.port) == 0
+      }
+      #expect(try await task.value)
+      #expect(await client.transferCount() == 0)
+    }
+  }
+
   @Test func `at any moment leaves nothing behind`() async throws {
     let rounds = count(ordinary: 200, full: 5_000)
     let port = try await withClientAndServer(loops: 2) { connection in
@@ -256,6 +289,31 @@ extension MisbehavingConnection {
     default:
       try await send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345")
       try await send("67890")
+    }
+  }
+}
+
+/// Looks at a body that is still arriving without keeping it.
+private struct Weakly: Sendable {
+  weak let value: BodyOwner?
+
+  init(_ body: CurlResponseBody?) {
+    if case .streaming(let owner) = body?.storage { value = owner } else { value = nil }
+  }
+}
+
+/// Runs what it is given when it is told to.
+private final class HeldExecutor: TaskExecutor {
+  private let jobs = Mutex<[UnownedJob]>([])
+
+  func enqueue(_ job: consuming ExecutorJob) {
+    let job = UnownedJob(job)
+    jobs.withLock { $0.append(job) }
+  }
+
+  func run() {
+    while let job = jobs.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) {
+      unsafe job.runSynchronously(on: asUnownedTaskExecutor())
     }
   }
 }
