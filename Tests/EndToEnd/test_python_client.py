@@ -8,6 +8,7 @@ import collections
 import contextlib
 import json
 import os
+import time
 
 import pytest
 from deployment import count, deployment, request, self_signed, trusting
@@ -214,14 +215,16 @@ class Service:
         self.troubles = collections.Counter()
 
     def surely(self, act):
+        failures = []
         for _ in range(20):
             try:
                 return act()
             except Exception as failure:
                 if not self.client.uncertain(failure):
                     raise
-                self.troubles[type(failure).__name__] += 1
-        raise AssertionError("twenty failures in a row")
+                self.note(failure)
+                failures.append(repr(failure))
+        raise AssertionError(f"twenty failures in a row: {failures}")
 
     def once(self, find, create):
         """Creates what is not there yet; returns it."""
@@ -243,8 +246,15 @@ class Service:
         except Exception as failure:
             if not self.client.uncertain(failure):
                 raise
-            self.troubles[type(failure).__name__] += 1
+            self.note(failure)
             raise self.Unknown from failure
+
+    def note(self, failure):
+        """Counts a failure, and waits as long as its answer asks to."""
+        self.troubles[type(failure).__name__] += 1
+        answer = getattr(failure, "response", None)
+        if answer is not None:
+            time.sleep(float(answer.headers.get("Retry-After", 0)))
 
 
 def work(client):
