@@ -257,11 +257,14 @@ class Misbehaving:
         # Chosen for each connection when it is accepted; for TLS that goes wrong.
         self.context = context
         self.over = threading.Event()
+        self.accepts = threading.Event()
+        self.accepts.set()
         self.lock = threading.Lock()
         self.arrived = collections.defaultdict(list)
         self.flowed = collections.Counter()
         self.left = {}
         self.connections = 0
+        self.live = set()
         threading.Thread(target=self.accept, daemon=True).start()
 
     def note(self, asked):
@@ -270,18 +273,38 @@ class Misbehaving:
 
     def accept(self):
         while not self.over.is_set():
+            self.accepts.wait()
             with contextlib.suppress(OSError):
                 connection, _ = self.listener.accept()
                 self.connections += 1
                 threading.Thread(target=self.run, args=(connection, self.connections), daemon=True).start()
 
+    def drop(self):
+        """Ends the connections that are there."""
+        for connection in list(self.live):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def pause(self):
+        """Accepts one more connection at most, and keeps a short queue."""
+        self.accepts.clear()
+        self.listener.listen(0)
+
+    def go_on(self):
+        self.listener.listen(256)
+        self.accepts.set()
+
     def run(self, connection, number):
         with contextlib.suppress(OSError, EOFError, ValueError, ssl.SSLError), connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self.context:
                 connection = self.context(connection)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            with connection:
-                Peer(self, connection, number).serve()
+            self.live.add(connection)
+            try:
+                with connection:
+                    Peer(self, connection, number).serve()
+            finally:
+                self.live.discard(connection)
 
     def close(self):
         self.over.set()
