@@ -123,6 +123,8 @@ class Peer:
         else:
             self.bytes(int(asked.fields.get("content-length", 0)), asked)
         asked.complete = True
+        with self.upstream.lock:
+            self.upstream.served[asked.fields.get("x-auth-token")] += 1
 
     def send(self, data):
         self.socket.sendall(data)
@@ -263,6 +265,8 @@ class Misbehaving:
         self.arrived = collections.defaultdict(list)
         self.flowed = collections.Counter()
         self.left = {}
+        # Whole requests, by token.
+        self.served = collections.Counter()
         self.connections = 0
         self.live = set()
         threading.Thread(target=self.accept, daemon=True).start()

@@ -139,6 +139,29 @@ class Wire:
         reply.body = b"".join(parts)
 
 
+class Recorded(Wire):
+    """What came over a connection, to be read again."""
+
+    def __init__(self, data):
+        self.buffer = data
+
+    def more(self):
+        return False
+
+    def replies(self):
+        """All answers, up to one that is not whole."""
+        found = []
+        while self.buffer:
+            try:
+                reply = self.read()
+            except (Closed, ValueError, TypeError, AssertionError):
+                break
+            if not reply.complete:
+                break
+            found.append(reply)
+        return found
+
+
 def chunks(body, size=16384):
     """The body in chunked coding."""
     pieces = (body[at:at + size] for at in range(0, len(body), size))
