@@ -155,7 +155,7 @@ let package = Package(
       "Web",
       [
         "Install", "Gateway", "Events", "Upstream", "Storage", "Curl", "BigCommerce", "Vault",
-        "Prometheus", "Base", hummingbird,
+        "Linux", "Prometheus", "Base", hummingbird,
         hummingbirdCore, mustache, crypto, nioCore, nioHTTP1, nioHTTPTypes, nioHTTPTypesHTTP1,
         nioSSL, nioTLS,
         httpTypes, lifecycle, logging,

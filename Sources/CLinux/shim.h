@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <linux/sockios.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -59,6 +60,13 @@ static inline int clinux_usable_processors(void) {
   int count = 0;
   for (long word = 0; word < bytes / (long)sizeof(mask[0]); word++) count += __builtin_popcountl(mask[word]);
   return count;
+}
+
+/// Bytes that were written to a TCP socket and that its peer has not confirmed; -1 with errno.
+/// Swift cannot call the variadic `ioctl`.
+static inline int clinux_unconfirmed(int socket) {
+  int bytes = 0;
+  return ioctl(socket, SIOCOUTQ, &bytes) < 0 ? -1 : bytes;
 }
 
 #endif

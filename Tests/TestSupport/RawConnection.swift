@@ -9,9 +9,13 @@ package final class RawConnection: Sendable {
 
   private let descriptor: Int32
 
-  /// Connects; one read may take so many seconds.
-  package init(port: Int, seconds: Int = 10) throws {
+  /// Connects; one read may take so many seconds, and so many bytes wait for it in the kernel.
+  package init(port: Int, seconds: Int = 10, receiveBuffer: Int32? = nil) throws {
     descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    if var receiveBuffer {
+      unsafe setsockopt(
+        descriptor, SOL_SOCKET, SO_RCVBUF, &receiveBuffer, socklen_t(MemoryLayout<Int32>.size))
+    }
     var time = timeval(tv_sec: seconds, tv_usec: 0)
     unsafe setsockopt(
       descriptor, SOL_SOCKET, SO_RCVTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))

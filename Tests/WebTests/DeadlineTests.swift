@@ -177,6 +177,60 @@ import Testing
     }
   }
 
+  @Test func `a small answer that is never read is cut as well, though the kernel holds it`()
+    async throws
+  {
+    for reads in [false, true] {
+      var fixture = ListenerFixture()
+      fixture.gateway = StubGateway { _ in .text(String(repeating: "x", count: 12_000)) }
+      var limits = Self.limits()
+      limits.writeLook = .milliseconds(100)
+      limits.idle = .seconds(20)
+      fixture.limits = limits
+      let time = Kept()
+      try await fixture.run { running in
+        await time.set(
+          try await blocking {
+            let connection = try RawConnection(port: running.internalPort, receiveBuffer: 1)
+            return ContinuousClock().measure {
+              connection.send(Self.healthy.replacing("Connection: close\r\n", with: ""))
+              _ = connection.isReadable(within: .seconds(5))
+              let end = ContinuousClock.now + .seconds(3)
+              while reads, ContinuousClock.now < end {
+                if connection.receive(upTo: 16, pause: .milliseconds(50)) <= 0 { break }
+              }
+              if !reads { connection.waitUntilClosed(.seconds(5)) }
+              #expect(connection.receiveToEnd().wasReset)
+            }
+          })
+      }
+      #expect(await time.time < .seconds(5))
+      #expect(fixture.internalCounters.cuts[.write] == 1)
+    }
+  }
+
+  @Test func `who has read its answer may be idle for as long as an idle connection may`()
+    async throws
+  {
+    var fixture = ListenerFixture()
+    fixture.gateway = StubGateway { _ in .text(String(repeating: "x", count: 12_000)) }
+    var limits = Self.limits()
+    limits.writeLook = .milliseconds(50)
+    limits.writeGrace = .milliseconds(100)
+    limits.writeStall = .milliseconds(100)
+    limits.idle = .milliseconds(900)
+    fixture.limits = limits
+    try await attackWithoutOthers(fixture) { connection in
+      // Slow, but done within the grace; then silent.
+      var rest: [UInt8] = []
+      connection.send(Self.healthy.replacing("Connection: close\r\n", with: ""))
+      let answer = try connection.response(rest: &rest)
+      #expect(answer.status == 200)
+      #expect(connection.endsInOrder())
+    }
+    #expect(fixture.internalCounters.cuts == [.idle: 1])
+  }
+
   @Test func `an idle connection is closed in order, before and after a request`() async throws {
     let fixture = ListenerFixture()
     _ = try await attack(fixture) { connection in
@@ -209,7 +263,12 @@ import Testing
     // It has earned a hundred seconds, but a stall ends it sooner.
     #expect(!watch.isTooSlow(limits, at: at(40)))
     #expect(watch.isTooSlow(limits, at: at(42)))
-    watch.note(unsent: 0, at: at(42))
+    // What waited at first is taken, other bytes wait: a client at work, with a grace of its own.
+    watch.bytes = 2_000_000
+    watch.note(unsent: 1_000_000, at: at(50))
+    #expect(watch.isWaiting && !watch.isTooSlow(limits, at: at(60)))
+    #expect(watch.isTooSlow(limits, at: at(61)))
+    watch.note(unsent: 0, at: at(62))
     #expect(!watch.isWaiting && !watch.isTooSlow(limits, at: at(1000)))
   }
 }

@@ -1,3 +1,4 @@
+import Linux
 import NIOCore
 
 // One timer per connection, set early enough and moved lazily: a request that comes and goes
@@ -20,19 +21,37 @@ extension ByteGuard {
     set(deadline)
   }
 
-  /// Looks at how much of the output the client has not taken.
+  /// Begins to watch the client when it has not taken all that was written, as far as this process
+  /// holds it; the kernel is asked later, and only while there is reason to.
   func watchWriting() {
-    guard let context, let options = context.channel.syncOptions else { return }
-    let unsent: Int
+    guard !writing.isWaiting, heldHere > 0 else { return }
+    writing.note(unsent: unsent, at: .now())
+    rearm()
+  }
+
+  /// Bytes that the socket did not take yet.
+  private var heldHere: Int {
+    guard let options = context?.channel.syncOptions else { return 0 }
     do {
-      unsent = try options.getOption(.bufferedWritableBytes)
+      return try options.getOption(.bufferedWritableBytes)
     } catch {
       // Not a socket (an embedded channel): nothing is buffered there.
-      unsent = 0
+      return 0
     }
-    guard unsent > 0 || writing.isWaiting else { return }
-    writing.note(unsent: unsent, at: .now())
-    if writing.isWaiting { rearm() }
+  }
+
+  /// Bytes that the client has not taken, whoever holds them.
+  private var unsent: Int {
+    var unconfirmed: Int?
+    do {
+      unconfirmed = try context?.channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(
+        of: NIOBSDSocket.Handle.self
+      ) { SendQueue.unconfirmed(of: $0) ?? 0 }
+    } catch {
+      // The socket is closed, and nothing is held for it.
+      unconfirmed = nil
+    }
+    return heldHere + (unconfirmed ?? 0)
   }
 
   private func set(_ deadline: NIODeadline) {
@@ -78,6 +97,9 @@ extension ByteGuard {
         consider(since + TimeAmount(limits.headTime), .cut(.head))
       } else {
         consider(clock.idleSince + TimeAmount(limits.idle), .cut(.idle))
+        if answerMayWait, !writing.isWaiting {
+          consider(clock.idleSince + TimeAmount(limits.writeLook), .checkWriting)
+        }
       }
     case .body: consider(clock.bodyDeadline(limits), .cut(.body))
     case .answering:
@@ -90,7 +112,10 @@ extension ByteGuard {
 
   private func checkWriting() {
     writingCheck = .now() + TimeAmount(limits.writeCheck)
-    watchWriting()
+    // The first look after an answer comes late; the client has had its time from its end.
+    let isFirst = if case .head = phase { !writing.isWaiting } else { false }
+    writing.note(unsent: unsent, at: .now(), since: isFirst ? clock.idleSince : nil)
+    answerMayWait = writing.isWaiting
     if writing.isTooSlow(limits, at: .now()) {
       cut(.write)
     } else {

@@ -43,6 +43,8 @@ final class ByteGuard: ChannelDuplexHandler, RemovableChannelHandler {
   var requestsServed = 0
   var clock = GuardClock()
   var writing = WriteWatch()
+  /// Whether nobody has looked yet if the client took its last answer out of the kernel.
+  var answerMayWait = false
   var writingCheck = NIODeadline.now()
   var timer: (at: NIODeadline, task: Scheduled<Void>)?
   private var isProcessing = false
@@ -297,6 +299,7 @@ final class ByteGuard: ChannelDuplexHandler, RemovableChannelHandler {
     }
     phase = .head
     clock.idleSince = .now()
+    answerMayWait = true
     releaseRead()
     rearm()
     if pending.readableBytes > 0 {

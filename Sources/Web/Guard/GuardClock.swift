@@ -69,9 +69,12 @@ struct WriteWatch {
   /// All bytes that were ever written to the connection.
   var bytes = 0
 
+  /// What waited when it was first seen to.
   private struct Backlog {
     let since: NIODeadline
     let taken: Int
+    /// All that had been written then: once that is taken, whatever waits is another backlog.
+    let end: Int
     var lastTaken: Int
     var lastProgress: NIODeadline
   }
@@ -81,22 +84,22 @@ struct WriteWatch {
   /// Whether bytes wait for the client to read.
   var isWaiting: Bool { backlog != nil }
 
-  /// Notes how many bytes the socket did not take yet.
-  mutating func note(unsent: Int, at now: NIODeadline) {
-    guard unsent > 0 else {
-      backlog = nil
+  /// Notes how many bytes the client has not taken yet; they may have waited `since` before.
+  mutating func note(unsent: Int, at now: NIODeadline, since: NIODeadline? = nil) {
+    let taken = bytes - unsent
+    guard var current = backlog, taken < current.end else {
+      backlog =
+        unsent > 0
+        ? Backlog(
+          since: since ?? now, taken: taken, end: bytes, lastTaken: taken, lastProgress: now)
+        : nil
       return
     }
-    let taken = bytes - unsent
-    if var current = backlog {
-      if taken > current.lastTaken {
-        current.lastTaken = taken
-        current.lastProgress = now
-      }
-      backlog = current
-    } else {
-      backlog = Backlog(since: now, taken: taken, lastTaken: taken, lastProgress: now)
+    if taken > current.lastTaken {
+      current.lastTaken = taken
+      current.lastProgress = now
     }
+    backlog = current
   }
 
   /// Whether the client reads more slowly than the limits allow.

@@ -25,6 +25,9 @@ package struct GuardLimits: Sendable {
   package var writeRate = 1024
   /// The longest time in which a reader takes nothing at all.
   package var writeStall = Duration.seconds(30)
+  /// How long after an answer it is looked whether the client has taken what the kernel holds of
+  /// it.
+  package var writeLook = Duration.seconds(2)
   /// How often a slow reader is looked at.
   package var writeCheck = Duration.seconds(1)
   /// How long a connection may wait for its next request.
