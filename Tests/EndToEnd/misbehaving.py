@@ -14,6 +14,8 @@ import threading
 import time
 import zlib
 
+from wire import chunks
+
 BIG = 200_000
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -164,6 +166,17 @@ class Peer:
         body = b'{"status":%s,"title":"planned"}' % status.encode()
         self.send(head(len(body), f"{status} Planned", more) + (b"" if asked.method == "HEAD" else body))
 
+    def do_answer(self, asked, name):
+        """The answer that a test has laid down under that name."""
+        status, more, body, framing = self.upstream.answers[name]
+        line = f"HTTP/1.1 {status} Laid down\r\n".encode() + more
+        if body is None:
+            self.send(line + b"\r\n")
+        elif framing == "length":
+            self.send(line + b"Content-Length: %d\r\n\r\n" % len(body) + (b"" if asked.method == "HEAD" else body))
+        else:
+            self.send(line + b"Transfer-Encoding: chunked\r\n\r\n" + (b"" if asked.method == "HEAD" else chunks(body)))
+
     def do_close(self, asked, where="before", ending="close"):
         """Part of an answer, then the end, or a reset."""
         if asked.method == "HEAD" and where in ("small", "empty", "large", "chunks", "chunk"):
@@ -265,6 +278,8 @@ class Misbehaving:
         self.arrived = collections.defaultdict(list)
         self.flowed = collections.Counter()
         self.left = {}
+        # Status, fields, body or None, and its framing, by name.
+        self.answers = {}
         # Whole requests, by token.
         self.served = collections.Counter()
         self.connections = 0
