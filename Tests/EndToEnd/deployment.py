@@ -273,6 +273,17 @@ def listens(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def connected(pid, port, at="local"):
+    """How many connections the process has at the port, its own or the other side's: established ones of its own sockets."""
+    sockets = set()
+    for entry in os.scandir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(OSError):
+            sockets.add(os.readlink(entry.path))
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[3] == "01" and row[1 if at == "local" else 2].endswith(f":{port:04X}")
+               and f"socket:[{row[9]}]" in sockets for row in rows)
+
+
 @contextlib.contextmanager
 def deployment(start=True, **options):
     """A deployment in a folder of its own; everything it started is gone afterwards."""

@@ -13,12 +13,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from deployment import FULL, count, deployment, wait_until
-from test_slow_clients import connected
+from deployment import FULL, connected, count, deployment, wait_until
 
 STORES, CALLS, PROCESSES, WORKERS = 1000, count(100_000, 1_000_000), 3, 16
 # The ordinary run makes as many calls as fit into this time, in seconds.
-LIMIT = None if FULL else 60
+LIMIT = None if FULL else 45
 TROUBLE = [
     {"kind": "reset", "share": 0.01}, {"kind": "close", "at": "before", "share": 0.01},
     {"kind": "close", "at": "head", "share": 0.01}, {"kind": "truncate", "share": 0.01},

@@ -79,6 +79,7 @@ class Official:
         self.api = bigcommerce.api.BigcommerceApi(client_id=gateway.client_id, store_hash=store, access_token=key)
         self.v3 = bigcommerce.connection.OAuthConnection(
             gateway.client_id, store, key, host, api_path="/stores/{}/v3/{}")
+        self.v3.timeout = self.api.connection.timeout = 4
 
     def close(self):
         self.v3._session.close()
