@@ -6,18 +6,13 @@ import subprocess
 import time
 from pathlib import Path
 
-from crowd import Crowd, head
+from crowd import Crowd, head, resident
 from deployment import count, deployment, request, wait_until
 
 STORE = "demo1234"
 HELD = count(2000, 15_000)
 DESCRIPTORS = count(4400, 20_000)
 HEALTH = head("/livez")
-
-
-def resident(pid):
-    """Bytes of memory that the process has of its own."""
-    return int(Path(f"/proc/{pid}/status").read_text().split("RssAnon:")[1].split()[0]) * 1024
 
 
 def processor_time(pid):

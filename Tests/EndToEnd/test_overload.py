@@ -1,9 +1,10 @@
 """More than a replica can do: refused early, shared fairly, and nothing of one listener starves the other."""
+import contextlib
 import statistics
 import time
 
 import pytest
-from crowd import Crowd, flooding, head
+from crowd import Crowd, flooding, head, resident
 from deployment import count, deployment, request, wait_until
 
 # Calls to stores that the replica of these tests holds.
@@ -173,3 +174,31 @@ def test_the_gateway_is_served_while_the_public_listener_is_flooded(ready):
         statuses, beside = quiet(ready, 0, count(100, 500))
     assert statuses == {200} and beside < 1, (statuses, alone, beside)
     print(f"p99 alone {alone * 1000:.0f} ms, beside the floods {beside * 1000:.0f} ms; {health}; {loads}")
+
+
+def test_a_call_that_waits_holds_hardly_anything_of_its_body():
+    number, length = 300, 2 << 20
+    with deployment(settings={"LATCHKEY_CALLS": "750"}) as running:
+        running.control("PUT", "/quota/*", {"limit": 100_000, "window_ms": 1000})
+        running.install("demo1234")
+        running.fault("hang", store="demo1234", host="api")
+        data = head("/stores/demo1234/v3/catalog/products", running.service_key(), **PATIENT, Content_Length=str(length))
+        with Crowd(running.internal, 100) as warm:
+            for member in warm.members:
+                member.ask(head("/livez"))
+            assert warm.listen(10, lambda: warm.statuses() == {200: 100})
+        before = resident(running.service.pid)
+        with Crowd(running.internal, number) as waiting:
+            for member in waiting.members:
+                member.ask(data.replace(b"GET", b"POST", 1))
+            sent = 0
+            for _ in range(8):
+                for member in waiting.members:
+                    with contextlib.suppress(BlockingIOError):
+                        sent += member.socket.send(bytes(65_536))
+                waiting.listen(0.2)
+            assert waiting.statuses() == {None: number}
+            each = (resident(running.service.pid) - before) / number
+        assert sent / number > 100_000, "the clients have sent hardly anything"
+        assert each < 128 * 1024, each
+        print(f"{each / 1024:.0f} KiB for each of {number} waiting calls, of whose bodies {sent / number / 1024:.0f} KiB were sent")

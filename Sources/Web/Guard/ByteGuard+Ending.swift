@@ -119,28 +119,35 @@ extension ByteGuard {
     context.close(mode: .all, promise: nil)
   }
 
-  // MARK: Expect: 100-continue
+  // MARK: Bodies
 
-  /// What a handler calls when it wants the body of a client that waits.
+  /// What a handler calls when it wants the body.
   func askForBody() -> @Sendable () -> Void {
     let bound = NIOLoopBound(self, eventLoop: connection.loop)
     let loop = connection.loop
     return {
       if loop.inEventLoop {
-        bound.value.sendContinue()
+        bound.value.letBodyCome()
       } else {
-        loop.execute { bound.value.sendContinue() }
+        loop.execute { bound.value.letBodyCome() }
       }
     }
   }
 
+  private func letBodyCome() {
+    guard case .body = phase else { return }
+    bodyIsWanted = true
+    if head.expectsContinue, !answerHeadIsOut { sendContinue() }
+    releaseRead()
+    rearm()
+  }
+
   private func sendContinue() {
-    guard case .body = phase, !answerHeadIsOut, head.expectsContinue, let context else { return }
+    guard let context else { return }
     head.expectsContinue = false
     clock.bodyWasAskedFor()
     let line = ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n")
     writing.bytes &+= line.readableBytes
     context.writeAndFlush(wrapOutboundOut(.byteBuffer(line)), promise: nil)
-    rearm()
   }
 }

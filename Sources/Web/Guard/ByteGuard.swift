@@ -47,6 +47,9 @@ final class ByteGuard: ChannelDuplexHandler, RemovableChannelHandler {
   var answerMayWait = false
   var writingCheck = NIODeadline.now()
   var timer: (at: NIODeadline, task: Scheduled<Void>)?
+  /// Bytes of the body that have passed, and whether a handler has asked for it.
+  private var bodyPassed = 0
+  var bodyIsWanted = false
   private var isProcessing = false
   private var readIsHeld = false
 
@@ -140,7 +143,7 @@ final class ByteGuard: ChannelDuplexHandler, RemovableChannelHandler {
   }
 
   func read(context: ChannelHandlerContext) {
-    if case .answering = phase, pending.readableBytes >= limits.head.bytes {
+    if holdsReads {
       readIsHeld = true
       return
     }
@@ -149,7 +152,17 @@ final class ByteGuard: ChannelDuplexHandler, RemovableChannelHandler {
     context.read()
   }
 
-  private func releaseRead() {
+  /// Whether enough is here of what nobody is ready for: further requests, or the body of one that
+  /// waits. A little of a body passes unasked, so that a small one is whole when it is refused.
+  private var holdsReads: Bool {
+    switch phase {
+    case .answering: pending.readableBytes >= limits.head.bytes
+    case .body: !bodyIsWanted && bodyPassed >= limits.head.bytes
+    case .head, .finishing, .lingering, .closed: false
+    }
+  }
+
+  func releaseRead() {
     guard readIsHeld else { return }
     readIsHeld = false
     clock.readWanted()
@@ -211,8 +224,10 @@ final class ByteGuard: ChannelDuplexHandler, RemovableChannelHandler {
     scanner = HeadScanner()
     clock.headSince = nil
     let body = BodyScanner(head.framing, limit: limits.body?.bytes ?? .max)
+    bodyPassed = 0
+    bodyIsWanted = false
     connection.beginRequest(
-      bodyIsComplete: body.isDone, onContinue: head.expectsContinue ? askForBody() : nil)
+      bodyIsComplete: body.isDone, onWanted: body.isDone ? nil : askForBody())
     if body.isDone {
       phase = .answering
     } else {
@@ -228,6 +243,7 @@ final class ByteGuard: ChannelDuplexHandler, RemovableChannelHandler {
       let count = try scanner.take(pending.readableBytesUInt8Span)
       guard let bytes = pending.readSlice(length: count) else { return }
       clock.bodyArrived(count)
+      bodyPassed += count
       // The decoder and the handlers hear of the end before anyone may act on it.
       if scanner.isDone {
         connection.endBody()

@@ -16,7 +16,7 @@ package final class Connection: Sendable {
     var isGone = false
     var bodyIsComplete = true
     var bodyIsHalfRead = false
-    var onContinue: (@Sendable () -> Void)?
+    var onWanted: (@Sendable () -> Void)?
   }
 
   private let state = Mutex(State())
@@ -38,8 +38,8 @@ package final class Connection: Sendable {
   func wantBody() {
     let action = state.withLock { state in
       state.bodyIsHalfRead = true
-      defer { state.onContinue = nil }
-      return state.onContinue
+      defer { state.onWanted = nil }
+      return state.onWanted
     }
     action?()
   }
@@ -64,11 +64,11 @@ package final class Connection: Sendable {
     if isGone { task.cancel() }
   }
 
-  func beginRequest(bodyIsComplete: Bool, onContinue: (@Sendable () -> Void)?) {
+  func beginRequest(bodyIsComplete: Bool, onWanted: (@Sendable () -> Void)?) {
     state.withLock {
       $0.bodyIsComplete = bodyIsComplete
       $0.bodyIsHalfRead = false
-      $0.onContinue = onContinue
+      $0.onWanted = onWanted
     }
   }
 
