@@ -69,12 +69,14 @@ package enum Listeners {
     isReady: @escaping @Sendable () -> Bool, in environment: ListenerEnvironment,
     started: @escaping @Sendable (Int) -> Void = { _ in }
   ) throws -> any Service {
+    let limits = settings.limits ?? .publicListener
     let routes = PublicResponder(
       routes: PublicRoutes(settings: site), callbacks: callbacks,
+      underWay: CallbacksUnderWay(most: limits.requestsInFlight),
       pages: try MerchantPages(brand: site.brand, frameAncestors: site.frameAncestors),
       draining: environment.draining, isReady: isReady)
     return application(
-      "public", routes, settings, settings.limits ?? .publicListener, environment, started)
+      "public", routes, settings, limits, environment, started)
   }
 
   /// The listener for services and operators.

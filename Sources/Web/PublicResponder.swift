@@ -9,6 +9,7 @@ import Install
 struct PublicResponder: Routes {
   let routes: PublicRoutes
   let callbacks: any CallbackHandling
+  let underWay: CallbacksUnderWay
   let pages: MerchantPages
   let draining: Draining
   /// Whether this replica can serve.
@@ -34,7 +35,15 @@ struct PublicResponder: Routes {
       let callback = CallbackRequest(
         app: app, path: String(request.target.path), query: String(request.target.query ?? ""),
         requestID: requestID, clientAddress: request.clientAddress)
-      return render(await toTheEnd { await handle(kind, callback) }, requestID)
+      guard underWay.begin() else {
+        return pages.response(
+          MerchantPage(status: 503, kind: .failed(.tooManyAttempts), store: nil), requestID)
+      }
+      let answer = await toTheEnd {
+        defer { underWay.end() }
+        return await handle(kind, callback)
+      }
+      return render(answer, requestID)
     }
   }
 

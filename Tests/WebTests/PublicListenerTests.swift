@@ -242,4 +242,42 @@ import Testing
     #expect(await iterator.next() == true)
     #expect(await iterator.next() == false)
   }
+
+  @Test func `callbacks whose browsers have gone still count among those under way`() async throws {
+    let gate = Gate()
+    var fixture = ListenerFixture()
+    var limits = GuardLimits.publicListener
+    limits.requestsInFlight = 3
+    fixture.limits = limits
+    let (seen, continuation) = AsyncStream.makeStream(of: Void.self)
+    fixture.callbacks.seen = { _, _ in
+      continuation.yield()
+      await gate.wait()
+    }
+    let counters = fixture.publicCounters
+    let callback = get("/auth/load")
+    try await fixture.run { running in
+      let browsers = try await blocking {
+        try (0..<3).map { _ in
+          let browser = try RawConnection(port: running.publicPort)
+          browser.send(callback)
+          return browser
+        }
+      }
+      var begun = seen.makeAsyncIterator()
+      for _ in 0..<3 { await begun.next() }
+      try await blocking {
+        for browser in browsers { browser.reset() }
+        try? blockUntil { counters.requestsInFlight == 0 }
+        let refused = try RawConnection(port: running.publicPort).exchange(callback)
+        #expect(refused.status == 503)
+      }
+      await gate.open()
+      try await blocking {
+        try blockUntil {
+          try RawConnection(port: running.publicPort).exchange(callback).status == 200
+        }
+      }
+    }
+  }
 }

@@ -152,8 +152,10 @@ final class ByteGuard: ChannelDuplexHandler, RemovableChannelHandler {
     context.read()
   }
 
-  /// Whether enough is here of what nobody is ready for: further requests, or the body of one that
-  /// waits. A little of a body passes unasked, so that a small one is whole when it is refused.
+  /// Whether enough is here of what nobody is ready for.
+  ///
+  /// That is further requests, or the body of one that waits; a little of a body passes unasked, so
+  /// that a small one is whole when its request is refused.
   private var holdsReads: Bool {
     switch phase {
     case .answering: pending.readableBytes >= limits.head.bytes

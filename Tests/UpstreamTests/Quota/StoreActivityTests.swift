@@ -50,6 +50,35 @@ let trees = "/v3/catalog/trees/1/categories"
     end(first)
   }
 
+  @Test func `more calls than may wait are refused as overloaded, a caller's own first`() {
+    var governor = QuotaGovernor(seed: 1)
+    var last: UInt64 = 0
+    func ask(_ caller: String) -> QuotaGovernor.Admission {
+      last += 1
+      let patient = QuotaDemand(
+        caller: caller, family: demand(caller, path: trees).family, priority: .interactive,
+        maxWait: .seconds(100_000))
+      return governor.request(patient, id: QuotaWaiterID(number: last), now: .zero)
+    }
+    guard case .granted = ask("a") else {
+      Issue.record("the first call goes")
+      return
+    }
+    for _ in 0..<QuotaGovernor.mostOfCaller { #expect(ask("a") == .waits) }
+    guard case .refused(.overloaded) = ask("a") else {
+      Issue.record("a caller's queue has no end")
+      return
+    }
+    for caller in ["b", "c", "d"] {
+      for _ in 0..<QuotaGovernor.mostOfCaller { #expect(ask(caller) == .waits) }
+    }
+    guard case .refused(.overloaded) = ask("e") else {
+      Issue.record("a store's queue has no end")
+      return
+    }
+    #expect(governor.waitingCount == QuotaGovernor.most)
+  }
+
   @Test func `a caller that goes away leaves the queue at once`() async throws {
     let first = try await activity.pass(demand("a", path: trees), hand.time)
     let (activity, time) = (activity, hand.time)
