@@ -1,7 +1,7 @@
 """Crowds of connections: some that only stand there, some that call as fast as they are answered.
 
 As a program it is one such flood in a process of its own, so that a test's interpreter has time for what it measures:
-`crowd.py PORT CONNECTIONS SECONDS`, the request on standard input, what came of it as JSON on standard output.
+`crowd.py PORT CONNECTIONS SECONDS PAUSE`, the request on standard input, what came of it as JSON on standard output.
 """
 import collections
 import contextlib
@@ -119,10 +119,10 @@ def resident(pid):
 
 
 @contextlib.contextmanager
-def flooding(port, connections, data, seconds=120):
-    """A flood beside the body; what the body got as `result` holds what came of it once the body has ended."""
+def flooding(port, connections, data, seconds=120, pause=0):
+    """A flood beside the body, whose members pause after a 503; what the body got as `result` holds what came of it once the body has ended."""
     process = subprocess.Popen(
-        [sys.executable, __file__, str(port), str(connections), str(seconds)], stdin=subprocess.PIPE,
+        [sys.executable, __file__, str(port), str(connections), str(seconds), str(pause)], stdin=subprocess.PIPE,
         stdout=subprocess.PIPE)
     result = {}
     try:
@@ -136,13 +136,13 @@ def flooding(port, connections, data, seconds=120):
         process.wait()
 
 
-def flood(port, connections, seconds, data):
+def flood(port, connections, seconds, pause, data):
     """Asks on each connection as soon as it is answered, and on a new one when it was closed."""
     import signal
     ended = []
     signal.signal(signal.SIGTERM, lambda *_: ended.append(True))
     statuses, times, broken, opened = collections.Counter(), [], 0, 0
-    poll, members = select.epoll(), {}
+    poll, members, resting = select.epoll(), {}, collections.deque()
 
     def join():
         nonlocal opened
@@ -159,7 +159,11 @@ def flood(port, connections, seconds, data):
         join()
     end = time.monotonic() + seconds
     while not ended and time.monotonic() < end:
-        for descriptor, event in poll.poll(0.1):
+        while resting and resting[0][0] <= time.monotonic():
+            member = resting.popleft()[1]
+            if members.get(member.socket.fileno()) is member:
+                member.ask(data)
+        for descriptor, event in poll.poll(0.01 if resting else 0.1):
             member = members[descriptor]
             if event & select.EPOLLOUT:
                 poll.modify(descriptor, select.EPOLLIN)
@@ -175,7 +179,8 @@ def flood(port, connections, seconds, data):
             length = first.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
             whole = bool(found) and len(rest) >= int(length or 0)
             if whole:
-                statuses[member.status] += 1
+                status = member.status
+                statuses[status] += 1
                 times.append(time.monotonic() - member.asked)
                 member.received = b""
             broken += not isOpen and not whole
@@ -183,6 +188,8 @@ def flood(port, connections, seconds, data):
                 if not isOpen or whole:
                     leave(descriptor)
                     join()
+            elif whole and pause and status == 503:
+                resting.append((time.monotonic() + pause, member))
             elif whole:
                 member.ask(data)
     cuts = statistics.quantiles(times, n=100) if len(times) > 1 else [0] * 99
@@ -190,4 +197,4 @@ def flood(port, connections, seconds, data):
 
 
 if __name__ == "__main__":
-    flood(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), sys.stdin.buffer.read())
+    flood(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4]), sys.stdin.buffer.read())

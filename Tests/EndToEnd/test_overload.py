@@ -104,9 +104,10 @@ def timed(ready, index):
 
 
 def quiet(ready, index, number):
-    """Calls one after the other: their statuses and the slowest but one in a hundred."""
+    """Calls one after the other: their statuses, how long half of them took, and all but one in a hundred."""
     seen = [timed(ready, index) for _ in range(number)]
-    return {status for status, _ in seen}, statistics.quantiles([t for _, t in seen], n=100)[98]
+    times = sorted(t for _, t in seen)
+    return {status for status, _ in seen}, statistics.median(times), times[number * 99 // 100]
 
 
 @pytest.mark.parametrize("flooded", ["store", "caller"])
@@ -114,20 +115,20 @@ def test_who_calls_little_is_served_beside_a_flood(ready, flooded):
     """The flood is of one store by several callers, or of several stores by one caller."""
     for store in ready.hosts:
         ready.fault("delay", store=store, delay_ms=100)
-    _, alone = quiet(ready, 5, 20)
+    _, alone, _ = quiet(ready, 5, 20)
     targets = [(path(ready, 0), ready.keys[i]) if flooded == "store" else (path(ready, i), ready.keys[0]) for i in range(3)]
-    with flooding(ready.internal, CALLS, head(*targets[0], **PATIENT)) as first, \
-            flooding(ready.internal, CALLS, head(*targets[1], **PATIENT)) as second, \
-            flooding(ready.internal, CALLS, head(*targets[2], **PATIENT)) as third:
+    with contextlib.ExitStack() as stack:
+        floods = [stack.enter_context(flooding(ready.internal, CALLS, head(*target, **PATIENT), pause=0.5))
+                  for target in targets]
         time.sleep(1)
-        statuses, beside = quiet(ready, 5, count(20, 200))
-    floods = [first, second, third]
+        statuses, beside, p99 = quiet(ready, 5, count(50, 200))
     assert statuses == {200}
-    assert beside < alone * 1.5 + 0.25, (alone, beside)
+    # Half of the calls say what the gateway does; the slowest also what else the machine has to do.
+    assert beside < alone * 1.5 + 0.05 and p99 < 1, (alone, beside, p99)
     for one in floods:
         assert set(one["statuses"]) <= {"200", "503"} and one["broken"] == 0, floods
     assert sum(one["statuses"]["503"] for one in floods) > 100, floods
-    print(f"p99 alone {alone * 1000:.0f} ms, beside the flood {beside * 1000:.0f} ms; {floods}")
+    print(f"alone {alone * 1000:.0f} ms, beside the flood {beside * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms; {floods}")
 
 
 def took(act):
@@ -167,13 +168,13 @@ def test_the_public_listener_is_served_while_the_gateway_is_full():
 
 
 def test_the_gateway_is_served_while_the_public_listener_is_flooded(ready):
-    _, alone = quiet(ready, 0, 50)
+    _, alone, _ = quiet(ready, 0, 50)
     forged = f"/auth/load?signed_payload_jwt={'a' * 40}.{'b' * 200}.{'c' * 43}"
     with flooding(ready.public, 100, head("/healthz")) as health, flooding(ready.public, 100, head(forged)) as loads:
         time.sleep(1)
-        statuses, beside = quiet(ready, 0, count(100, 500))
-    assert statuses == {200} and beside < 1, (statuses, alone, beside)
-    print(f"p99 alone {alone * 1000:.0f} ms, beside the floods {beside * 1000:.0f} ms; {health}; {loads}")
+        statuses, beside, p99 = quiet(ready, 0, count(100, 500))
+    assert statuses == {200} and p99 < 1, (statuses, alone, beside, p99)
+    print(f"alone {alone * 1000:.0f} ms, beside the floods {beside * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms; {health}; {loads}")
 
 
 def test_a_call_that_waits_holds_hardly_anything_of_its_body():
