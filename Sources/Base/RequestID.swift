@@ -14,7 +14,11 @@ package struct RequestID: Hashable, Sendable, CustomStringConvertible {
 
   fileprivate init(prefix: String, number: UInt64) {
     let digits = String(number, radix: 36)
-    text = prefix + String(repeating: "0", count: max(0, 7 - digits.utf8.count)) + digits
+    var text = prefix
+    text.reserveCapacity(prefix.utf8.count + 13)
+    for _ in 0..<max(0, 7 - digits.utf8.count) { text.append("0") }
+    text.append(digits)
+    self.text = text
   }
 
   private static func allows(_ byte: UInt8) -> Bool {

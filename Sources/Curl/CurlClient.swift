@@ -10,6 +10,9 @@ import Synchronization
 /// Only requests that change nothing (GET, HEAD, OPTIONS) and whose body is in memory are ever sent
 /// twice, and only when a reused connection died without a byte of an answer.
 package final class CurlClient: Sendable {
+  /// Called once, on the transfer's loop, with the answer or why there is none.
+  package typealias Completion = @Sendable (Result<CurlResponse, CurlError>) -> Void
+
   private let reactor: Reactor
   private let workers: [Worker]
   private let lastID = Atomic<UInt64>(0)
@@ -47,7 +50,9 @@ package final class CurlClient: Sendable {
     let cancellation = Cancellation()
     let outcome = await withTaskCancellationHandler {
       await withCheckedContinuation { caller in
-        let order = TransferOrder(id: id, request: request, caller: caller, worker: worker)
+        let order = TransferOrder(id: id, request: request, worker: worker) {
+          caller.resume(returning: $0)
+        }
         worker.run { $0.start(order, isCancelled: cancellation.isRequested) }
       }
     } onCancel: {
@@ -56,6 +61,15 @@ package final class CurlClient: Sendable {
       worker.run { $0.cancel(id, .cancelled) }
     }
     return try outcome.get()
+  }
+
+  /// A transfer that is begun without a task, by callers on one of the reactor's loops.
+  ///
+  /// - Throws: `invalidRequest` when the loop is none of the reactor's.
+  package func prepare(on loop: any EventLoop) throws(CurlError) -> CurlTransfer {
+    CurlTransfer(
+      id: TransferID(number: lastID.add(1, ordering: .relaxed).newValue),
+      worker: try worker(on: loop))
   }
 
   /// Ends all transfers with `shutDown` and closes all connections.
@@ -88,6 +102,31 @@ package final class CurlClient: Sendable {
   private func worker(on loop: any EventLoop) throws(CurlError) -> Worker {
     guard let worker = workers.first(where: { $0.loop === loop }) else { throw .invalidRequest }
     return worker
+  }
+}
+
+/// A request's way without a task.
+package struct CurlTransfer: Sendable {
+  fileprivate let id: TransferID
+  fileprivate let worker: Worker
+
+  /// Sends the request; to be called once.
+  ///
+  /// `done` is called on the loop, perhaps before this returns, with what
+  /// ``CurlClient/send(_:on:)`` returns and throws.
+  package func begin(_ request: CurlRequest, _ done: @escaping CurlClient.Completion) {
+    do throws(CurlError) {
+      try request.validate()
+    } catch {
+      return done(.failure(error))
+    }
+    let order = TransferOrder(id: id, request: request, worker: worker, caller: done)
+    worker.run { $0.start(order, isCancelled: false) }
+  }
+
+  /// Ends the transfer when nobody wants the answer any more; harmless after its end.
+  package func cancel() {
+    worker.run { [id] in $0.cancel(id, .cancelled) }
   }
 }
 

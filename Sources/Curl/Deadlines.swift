@@ -47,35 +47,42 @@ struct Deadlines {
 
   /// Whether one of the deadlines has passed, else when the next one does.
   func verdict(_ marks: Marks, now: NIODeadline) -> Verdict {
-    var earliest = NIODeadline.distantFuture
-    for (deadline, error) in limits(marks) {
-      if deadline <= now { return .expired(error) }
-      earliest = min(earliest, deadline)
-    }
-    return .next(earliest)
-  }
-
-  private func limits(_ marks: Marks) -> [(NIODeadline, CurlError)] {
-    var limits: [(NIODeadline, CurlError)] = []
+    var limits = Limits(now: now)
     switch marks.phase {
     case .connecting:
       // Whatever ends this phase, nothing was sent; the error says so.
-      limits.append((firstByte, .connectTimeout))
-      if let total { limits.append((total, .connectTimeout)) }
+      limits.take(firstByte, .connectTimeout)
+      limits.take(total, .connectTimeout)
       if let connected = marks.connected {
-        limits.append((connected + tls, .tlsTimeout))
+        limits.take(connected + tls, .tlsTimeout)
       } else {
-        limits.append((connect, .connectTimeout))
+        limits.take(connect, .connectTimeout)
       }
     case .requesting:
-      limits.append((firstByte, .firstByteTimeout))
-      if let total { limits.append((total, .totalTimeout)) }
-      if marks.isUploading && marks.isPeersTurn { limits.append((marks.moved + stall, .stalled)) }
+      limits.take(firstByte, .firstByteTimeout)
+      limits.take(total, .totalTimeout)
+      if marks.isUploading && marks.isPeersTurn { limits.take(marks.moved + stall, .stalled) }
     case .receiving:
-      if let total { limits.append((total, .totalTimeout)) }
-      if marks.isPeersTurn { limits.append((marks.moved + stall, .stalled)) }
+      limits.take(total, .totalTimeout)
+      if marks.isPeersTurn { limits.take(marks.moved + stall, .stalled) }
     }
-    return limits
+    return limits.verdict
+  }
+
+  /// The deadlines that hold now, as far as they have been looked at; the first one that has passed
+  /// counts.
+  private struct Limits {
+    let now: NIODeadline
+    private(set) var verdict = Verdict.next(.distantFuture)
+
+    init(now: NIODeadline) {
+      self.now = now
+    }
+
+    mutating func take(_ deadline: NIODeadline?, _ error: CurlError) {
+      guard let deadline, case .next(let earliest) = verdict else { return }
+      verdict = deadline <= now ? .expired(error) : .next(min(earliest, deadline))
+    }
   }
 }
 

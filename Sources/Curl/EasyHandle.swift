@@ -92,7 +92,8 @@ import NIOCore
       case .long(let value): unsafe curl_shim_set_long(raw, option.option, value)
       case .offset(let value):
         unsafe curl_shim_set_offset(raw, option.option, curl_off_t(value))
-      case .text(let value): unsafe curl_shim_set_text(raw, option.option, value)
+      case .text(let value):
+        unsafe value.withCString { unsafe curl_shim_set_text(raw, option.option, $0) }
       case .noText: unsafe curl_shim_set_text(raw, option.option, nil)
       }
     try CurlError.check(code)

@@ -27,6 +27,10 @@ final class Engine {
   /// Transfers one of whose addresses could not be connected to; seen to after libcurl's call.
   private var betweenAddresses: [TransferID] = []
   private var alarm: (due: NIODeadline, task: Scheduled<Void>)?
+  /// Transfers that start at the end of the loop's turn.
+  private var orders: [TransferOrder] = []
+  private var settlesSoon = false
+  private let clock = TurnClock()
 
   /// Whether a call is under way, so that libcurl may not be called again.
   private(set) var isBusy = false
@@ -47,33 +51,47 @@ final class Engine {
     id.map { transfers[$0] != nil } ?? false
   }
 
-  /// Starts a transfer; its first bytes leave before this returns if a connection is there.
+  /// Starts a transfer at the end of the loop's turn, together with others of that turn.
   func start(_ order: TransferOrder, isCancelled: Bool) {
-    guard !isShutDown else { return order.caller.resume(returning: .failure(.shutDown)) }
-    guard !isCancelled else { return order.caller.resume(returning: .failure(.cancelled)) }
+    guard !isShutDown else { return order.caller(.failure(.shutDown)) }
+    guard !isCancelled else { return order.caller(.failure(.cancelled)) }
+    orders.append(order)
+    if orders.count == 1 { soon { $0.startAll() } }
+  }
+
+  private func startAll() {
+    let batch = orders
+    orders.removeAll(keepingCapacity: true)
     enter {
-      let transfer = Transfer(order, settings: settings, now: .now())
+      for order in batch { begin(order) }
+    }
+  }
+
+  private func begin(_ order: TransferOrder) {
+    let transfer = Transfer(order, settings: settings, clock: clock)
+    do throws(CurlError) {
+      let easy = try idleHandle()
+      try easy.prepare(transfer.request)
+      easy.transfer = transfer
+      transfers[transfer.id] = easy
       do throws(CurlError) {
-        let easy = try idleHandle()
-        try easy.prepare(transfer.request)
-        easy.transfer = transfer
-        transfers[transfer.id] = easy
-        do throws(CurlError) {
-          try multi.add(easy)
-        } catch {
-          transfers[transfer.id] = nil
-          easy.transfer = nil
-          throw error
-        }
-        noteDeadline(of: easy)
+        try multi.add(easy)
       } catch {
-        transfer.end(.failure(error))
+        transfers[transfer.id] = nil
+        easy.transfer = nil
+        throw error
       }
+      noteDeadline(of: easy)
+    } catch {
+      transfer.end(.failure(error))
     }
   }
 
   /// Ends a transfer and closes its connection; harmless when it has ended.
   func cancel(_ id: TransferID, _ error: CurlError) {
+    if let index = orders.firstIndex(where: { $0.id == id }) {
+      return orders.remove(at: index).caller(.failure(error))
+    }
     guard let easy = transfers[id] else { return }
     enter { abort(easy, error) }
   }
@@ -89,15 +107,34 @@ final class Engine {
   }
 
   /// A watched socket is ready.
+  ///
+  /// What has ended is collected when all sockets of the loop's turn have been served.
   func socketIsReady(_ fd: Int32, _ events: Int32) {
-    enter { multi.act(on: fd, events) }
+    precondition(loop.inEventLoop && !isBusy)
+    guard !isShutDown else { return }
+    isBusy = true
+    clock.look()
+    multi.act(on: fd, events)
+    isBusy = false
+    guard !settlesSoon else { return }
+    settlesSoon = true
+    soon { engine in
+      engine.settlesSoon = false
+      engine.enter {}
+    }
+  }
+
+  /// Runs when the loop has done what it is doing.
+  private func soon(_ work: @escaping @Sendable (Engine) -> Void) {
+    let me = NIOLoopBound(self, eventLoop: loop)
+    loop.execute { work(me.value) }
   }
 
   /// libcurl's timer callback.
   ///
   /// Never calls libcurl: 0 means "right after this".
   func noteTimer(_ milliseconds: Int) {
-    curlDue = milliseconds < 0 ? nil : .now() + .milliseconds(Int64(milliseconds))
+    curlDue = milliseconds < 0 ? nil : clock.now + .milliseconds(Int64(milliseconds))
   }
 
   /// Ends all transfers and closes all connections.
@@ -108,6 +145,8 @@ final class Engine {
     guard !isShutDown else { return }
     isShutDown = true
     isBusy = true
+    for order in orders { order.caller(.failure(.shutDown)) }
+    orders = []
     for easy in transfers.values { abort(easy, .shutDown) }
     isBusy = false
     idle = []
@@ -124,6 +163,7 @@ extension Engine {
     precondition(loop.inEventLoop && !isBusy)
     guard !isShutDown else { return }
     isBusy = true
+    clock.look()
     body()
     runDueTimers()
     collectDone()
@@ -136,7 +176,7 @@ extension Engine {
     for _ in 0..<8 {
       settleRefused()
       goOnToNextAddresses()
-      guard let due = curlDue, due <= .now() else { return }
+      guard let due = curlDue, due <= clock.now else { return }
       curlDue = nil
       multi.actOnTimer()
     }
@@ -174,6 +214,7 @@ extension Engine {
   }
 
   private func unpause(_ id: TransferID, _ resume: (Transfer) -> Bool) {
+    clock.look()
     guard let easy = transfers[id], let transfer = easy.transfer, resume(transfer) else { return }
     enter { unpause(easy, transfer) }
   }
@@ -247,7 +288,7 @@ extension Engine {
   }
 
   private func scan() {
-    let now = NIODeadline.now()
+    let now = clock.now
     guard let due = scanDue, due <= now else { return }
     var next = NIODeadline.distantFuture
     var expired: [(EasyHandle, CurlError)] = []
@@ -277,4 +318,12 @@ extension Engine {
     alarm = nil
     enter { scan() }
   }
+}
+
+/// The time at which libcurl was last called: asking the kernel at every line of every answer costs
+/// more than reading the line.
+final class TurnClock {
+  private(set) var now = NIODeadline.now()
+
+  func look() { now = .now() }
 }

@@ -71,4 +71,10 @@ extension HTTPFields {
     for field in self where field.name == name { return field.value }
     return nil
   }
+
+  /// Whether there is a field of that name; `contains` makes an index of all names first.
+  package func has(_ name: HTTPField.Name) -> Bool {
+    for field in self where field.name == name { return true }
+    return false
+  }
 }

@@ -74,6 +74,7 @@ struct ResponseHead {
     // 101 would hand the connection over to a protocol that nobody asked for.
     guard (100...599).contains(code), code != 101 else { throw .broken }
     status = code
+    if code >= 200 { fields.reserveCapacity(24) }
   }
 
   private mutating func takeField(_ line: Span<UInt8>) throws(CurlError) {
@@ -107,7 +108,7 @@ struct ResponseHead {
   /// read differently by different recipients.
   private func framing() throws(CurlError) -> Framing {
     // All of them: two codings are no coding that we know.
-    let coding = fields.contains(.transferEncoding) ? fields[.transferEncoding] : nil
+    let coding = fields.has(.transferEncoding) ? fields[.transferEncoding] : nil
     let length = try contentLength()
     if coding != nil && (length != nil || isHTTP10) { throw .broken }
     if let coding, coding.lowercased() != "chunked" { throw .broken }
@@ -124,8 +125,8 @@ struct ResponseHead {
 
   private func contentLength() throws(CurlError) -> Int? {
     var length: Int?
-    for text in fields[values: .contentLength] {
-      guard let value = decimal(text.utf8.span), length == nil || length == value else {
+    for field in fields where field.name == .contentLength {
+      guard let value = decimal(field.value.utf8.span), length == nil || length == value else {
         throw .broken
       }
       length = value

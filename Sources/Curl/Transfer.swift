@@ -12,8 +12,8 @@ struct TransferID: Hashable, Sendable {
 struct TransferOrder: Sendable {
   let id: TransferID
   let request: CurlRequest
-  let caller: CheckedContinuation<Result<CurlResponse, CurlError>, Never>
   let worker: Worker
+  let caller: CurlClient.Completion
 }
 
 /// One request and its answer, on the loop.
@@ -39,7 +39,8 @@ final class Transfer {
   let deadlines: Deadlines
   private let worker: Worker
   private let settings: CurlSettings
-  private var caller: CheckedContinuation<Result<CurlResponse, CurlError>, Never>?
+  private let clock: TurnClock
+  private var caller: CurlClient.Completion?
   private var head: ResponseHead
   private var framing = ResponseHead.Framing.none
   private var upload: Upload
@@ -59,14 +60,15 @@ final class Transfer {
   /// Whether the server has refused the request while it was still being sent.
   private(set) var isUploadReleased = false
 
-  init(_ order: TransferOrder, settings: CurlSettings, now: NIODeadline) {
+  init(_ order: TransferOrder, settings: CurlSettings, clock: TurnClock) {
     id = order.id
     request = order.request
     worker = order.worker
     caller = order.caller
     self.settings = settings
-    deadlines = Deadlines(settings, order.request, started: now)
-    marks = Deadlines.Marks(moved: now)
+    self.clock = clock
+    deadlines = Deadlines(settings, order.request, started: clock.now)
+    marks = Deadlines.Marks(moved: clock.now)
     head = ResponseHead(
       isHeadRequest: order.request.method == .head, maxBytes: settings.maxHead.bytes,
       maxFields: settings.maxHeaderFields)
@@ -98,14 +100,14 @@ extension Transfer {
     }
     marks.phase = .requesting
     hasChangedPhase = true
-    marks.moved = .now()
+    marks.moved = clock.now
     startPump()
     return true
   }
 
   /// A line of the head or of the trailers; `false` stops the transfer.
   func takeLine(_ line: Span<UInt8>) -> Bool {
-    marks.moved = .now()
+    marks.moved = clock.now
     do {
       if case .complete(let framing) = try head.take(line) { try takeHead(framing) }
       return true
@@ -117,7 +119,7 @@ extension Transfer {
 
   /// Bytes of the body; what to tell libcurl about them.
   func takeBody(_ bytes: UnsafeRawBufferPointer) -> Int {
-    marks.moved = .now()
+    marks.moved = clock.now
     if let limit = request.maxResponseBody, received + bytes.count > limit.bytes {
       failure = .tooLarge
       return Int(CURL_WRITEFUNC_ERROR)
@@ -143,7 +145,7 @@ extension Transfer {
 
   /// Fills in more of the request body; what to tell libcurl about it.
   func giveBody(into target: UnsafeMutableRawBufferPointer) -> Int {
-    marks.moved = .now()
+    marks.moved = clock.now
     switch upload {
     case .none:
       marks.isUploading = false
@@ -219,7 +221,7 @@ extension Transfer {
   func resumeDownload() -> Bool {
     guard isDownloadPaused else { return false }
     isDownloadPaused = false
-    marks.moved = .now()
+    marks.moved = clock.now
     return true
   }
 
@@ -227,7 +229,7 @@ extension Transfer {
   func resumeUpload() -> Bool {
     guard isUploadPaused else { return false }
     isUploadPaused = false
-    marks.moved = .now()
+    marks.moved = clock.now
     return true
   }
 
@@ -240,7 +242,7 @@ extension Transfer {
   /// The TCP connection stands; what is left is TLS.
   func noteConnected() {
     guard marks.phase == .connecting, marks.connected == nil else { return }
-    marks.connected = .now()
+    marks.connected = clock.now
   }
 
   /// libcurl has ended the transfer.
@@ -285,7 +287,7 @@ extension Transfer {
   }
 
   private func answer(_ result: Result<CurlResponse, CurlError>) {
-    caller.take()?.resume(returning: result)
+    caller.take()?(result)
   }
 
   private func response(_ body: CurlResponseBody) -> CurlResponse {

@@ -10,10 +10,20 @@ package enum CallerKey {
   /// `nil` when there is none, when one is malformed or given twice, and when both are there and
   /// differ: then nobody can say who is calling.
   package static func read(_ fields: HTTPFields) -> (id: String, digest: KeyDigest)? {
-    let bearers = fields[values: .authorization]
-    let tokens = fields[values: .authToken]
-    guard bearers.count <= 1, tokens.count <= 1 else { return nil }
-    switch (bearers.first, tokens.first) {
+    var bearer: String?
+    var token: String?
+    for field in fields {
+      switch field.name {
+      case .authorization:
+        guard bearer == nil else { return nil }
+        bearer = field.value
+      case .authToken:
+        guard token == nil else { return nil }
+        token = field.value
+      default: break
+      }
+    }
+    switch (bearer, token) {
     case (nil, nil): return nil
     case (nil, let token?): return ServiceKey.parse(token)
     case (let bearer?, nil): return credentials(bearer).flatMap { ServiceKey.parse($0) }

@@ -12,19 +12,20 @@ package enum HeaderRules {
     _ fields: HTTPFields, requestID: RequestID, userAgent: String
   ) -> HTTPFields {
     var passed = HTTPFields()
-    passed.reserveCapacity(fields.count + 3)
+    // Up to three are added here, and the token.
+    passed.reserveCapacity(fields.count + 4)
     let named = namedInConnection(fields)
     for field in fields where passesToUpstream(field.name) {
       if let named, named.contains(field.name.canonicalName) { continue }
       passed.append(field)
     }
-    if !passed.contains(.accept) {
+    if !passed.has(.accept) {
       passed.append(HTTPField(name: .accept, value: "application/json"))
     }
-    if !passed.contains(.userAgent) {
+    if !passed.has(.userAgent) {
       passed.append(HTTPField(name: .userAgent, value: userAgent))
     }
-    if !passed.contains(.correlationID) {
+    if !passed.has(.correlationID) {
       passed.append(HTTPField(name: .correlationID, value: requestID.text))
     }
     return passed
@@ -37,7 +38,8 @@ package enum HeaderRules {
   /// two.
   package static func response(_ fields: HTTPFields, requestID: RequestID) -> HTTPFields {
     var passed = HTTPFields()
-    passed.reserveCapacity(fields.count + 2)
+    // Two are added here, and up to five at the edge.
+    passed.reserveCapacity(fields.count + 7)
     let named = namedInConnection(fields)
     for field in fields where passesToCaller(field.name) {
       if let named, named.contains(field.name.canonicalName) { continue }
@@ -71,7 +73,9 @@ package enum HeaderRules {
   /// What `Connection` names beyond its usual words; `nil` when it names nothing else.
   private static func namedInConnection(_ fields: HTTPFields) -> Set<String>? {
     var named: Set<String>?
-    for value in fields[values: .connection] {
+    for field in fields where field.name == .connection {
+      let value = field.value
+      if value == "keep-alive" || value == "close" { continue }
       for part in value.utf8.split(separator: UInt8(ascii: ",")) {
         let token = Substring(part).filter { $0 != " " && $0 != "\t" }.lowercased()
         guard token != "keep-alive", token != "close", !token.isEmpty else { continue }

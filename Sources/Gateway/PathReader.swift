@@ -10,6 +10,7 @@ enum PathReader {
   static func segments(of path: Substring.UTF8View) throws(TargetFault) -> [Substring] {
     guard path.first == UInt8(ascii: "/") else { throw .notOriginForm }
     var segments: [Substring] = []
+    segments.reserveCapacity(8)
     var rest = path.dropFirst()
     while !rest.isEmpty {
       let segment = rest.prefix { $0 != UInt8(ascii: "/") }
