@@ -54,13 +54,15 @@ extension Timestamp: CustomStringConvertible {
 }
 
 /// A day of the Gregorian calendar.
-private struct CivilDate {
-  let year: Int64
-  let month: Int64
-  let day: Int64
+package struct CivilDate {
+  package let year: Int64
+  /// 1 to 12.
+  package let month: Int64
+  /// 1 to 31.
+  package let day: Int64
 
   /// Counts in eras of 400 years that begin on 1 March, so that the leap day is a year's last.
-  init(daysSince1970 days: Int64) {
+  package init(daysSince1970 days: Int64) {
     let shifted = days + 719_468
     let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
     let dayOfEra = shifted - era * 146_097

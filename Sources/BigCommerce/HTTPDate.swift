@@ -25,6 +25,23 @@ package enum HTTPDate {
     return Timestamp(seconds: days * 86400 + hour * 3600 + minute * 60 + second)
   }
 
+  private static let weekdays = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
+
+  /// The moment as HTTP writes it, to the second; from 1970 on.
+  package static func text(_ moment: Timestamp) -> String {
+    let seconds = moment.seconds
+    let day = seconds / 86400
+    let date = CivilDate(daysSince1970: day)
+    let time = [seconds / 3600 % 24, seconds / 60 % 60, seconds % 60].map(twoDigits)
+    let weekday = weekdays[Int(day % 7)]
+    return "\(weekday), \(twoDigits(date.day)) \(months[Int(date.month) - 1]) \(date.year) "
+      + time.joined(separator: ":") + " GMT"
+  }
+
+  private static func twoDigits(_ number: Int64) -> String {
+    number < 10 ? "0\(number)" : "\(number)"
+  }
+
   private static func fixed(_ bytes: [UInt8], _ places: [Int: Unicode.Scalar]) -> Bool {
     places.allSatisfy { bytes[$0.key] == UInt8(ascii: $0.value) }
   }

@@ -1,6 +1,7 @@
 package import Base
 package import HTTPTypes
 package import NIOCore
+package import Upstream
 
 /// One call of an internal service, as it arrived; nothing is checked yet but HTTP's own rules.
 package struct GatewayRequest: Sendable {
@@ -65,4 +66,14 @@ package struct GatewayResponse: Sendable {
 package protocol GatewayResponding: Sendable {
   /// Answers one call; never throws, and a cancelled task means that the caller went away.
   func respond(to request: GatewayRequest) async -> GatewayResponse
+
+  /// Begins a call that has no body, on its loop's thread and without a task; the same decisions,
+  /// the same answers.
+  ///
+  /// `done` is called once on the loop, perhaps before this returns.
+  ///
+  /// - Returns: what ends the call when the caller goes away; `nil` when it is answered already.
+  func begin(
+    _ request: GatewayRequest, _ done: @escaping @Sendable (GatewayResponse) -> Void
+  ) -> (any Cancellable)?
 }

@@ -51,21 +51,10 @@ package struct StoreGateway: GatewayResponding {
   }
 
   package func respond(to request: GatewayRequest) async -> GatewayResponse {
-    guard let snapshot = directory.current() else {
-      return refuse(.databaseUnavailable, request)
-    }
-    let facts = CallFacts(
-      method: request.method, target: request.target, headers: request.headers,
-      contentLength: request.contentLength)
-    switch rules.decide(facts, snapshot, now: clock.now()) {
-    case .refuse(let problem): return refuse(problem, request)
-    case .explain(let dryRun):
-      meter.explained(request.method)
-      let document = dryRun.document(now: upstream.now, pace: pace, request.requestID)
-      return .document(document, request.requestID)
-    case .call(let plan):
+    switch decide(request) {
+    case .answer(let answer): return answer
+    case .call(let plan, let place):
       do throws(Problem) {
-        let place = try admit(plan)
         return try await relay(plan, request, place)
       } catch {
         return refuse(error, request)
@@ -73,12 +62,58 @@ package struct StoreGateway: GatewayResponding {
     }
   }
 
+  package func begin(
+    _ request: GatewayRequest, _ done: @escaping @Sendable (GatewayResponse) -> Void
+  ) -> (any Cancellable)? {
+    switch decide(request) {
+    case .answer(let answer):
+      done(answer)
+      return nil
+    case .call(let plan, let place):
+      return upstream.begin(call(plan, request, .none), on: request.loop) { result in
+        switch result {
+        case .success(let response): done(answer(response, request, place))
+        case .failure(let error): done(refuse(Problem(error), request))
+        }
+      }
+    }
+  }
+
+  /// What becomes of a request before anything is sent.
+  private enum Admission {
+    case call(CallPlan, HeldPlace)
+    /// Refused, or a dry run.
+    case answer(GatewayResponse)
+  }
+
+  private func decide(_ request: GatewayRequest) -> Admission {
+    guard let snapshot = directory.current() else {
+      return .answer(refuse(.databaseUnavailable, request))
+    }
+    let facts = CallFacts(
+      method: request.method, target: request.target, headers: request.headers,
+      contentLength: request.contentLength)
+    switch rules.decide(facts, snapshot, now: clock.now()) {
+    case .refuse(let problem): return .answer(refuse(problem, request))
+    case .explain(let dryRun):
+      meter.explained(request.method)
+      let document = dryRun.document(now: upstream.now, pace: pace, request.requestID)
+      return .answer(.document(document, request.requestID))
+    case .call(let plan):
+      do throws(Problem) {
+        return .call(plan, try admit(plan))
+      } catch {
+        return .answer(refuse(error, request))
+      }
+    }
+  }
+
   /// A place among the calls that are held, and one call of the key's rate; what gets no place
   /// takes nothing of the rate.
-  private func admit(_ plan: CallPlan) throws(Problem) -> HeldCall {
-    let place: HeldCall
+  private func admit(_ plan: CallPlan) throws(Problem) -> HeldPlace {
+    let place: HeldPlace
     do throws(CallAdmission.Refusal) {
-      place = try admission.admit(plan.store.activity, plan.key.activity)
+      place = HeldPlace(call: try admission.admit(plan.store.activity, plan.key.activity))
     } catch {
       throw .overloaded(error)
     }
@@ -88,23 +123,34 @@ package struct StoreGateway: GatewayResponding {
     return place
   }
 
-  private func relay(
-    _ plan: CallPlan, _ request: GatewayRequest, _ place: consuming HeldCall
-  ) async throws(Problem) -> GatewayResponse {
-    let (body, limited) = requestBody(request)
-    let call = StoreCall(
+  private func call(
+    _ plan: CallPlan, _ request: GatewayRequest, _ body: CurlRequest.Body
+  ) -> StoreCall {
+    StoreCall(
       store: plan.store, token: plan.token, method: request.method, target: plan.target.text,
       headers: HeaderRules.request(
         request.headers, requestID: request.requestID, userAgent: settings.userAgent),
       body: body, demand: plan.demand, timeout: plan.controls.timeout,
       retries: plan.controls.retries)
+  }
+
+  private func answer(
+    _ response: CurlResponse, _ request: GatewayRequest, _ place: HeldPlace
+  ) -> GatewayResponse {
+    meter.relayed(request.method, status: response.status)
+    return GatewayResponse(
+      status: response.status,
+      headers: HeaderRules.response(response.headers, requestID: request.requestID),
+      body: StoreGateway.body(response.body, place))
+  }
+
+  private func relay(
+    _ plan: CallPlan, _ request: GatewayRequest, _ place: HeldPlace
+  ) async throws(Problem) -> GatewayResponse {
+    let (body, limited) = requestBody(request)
     do throws(UpstreamError) {
-      let response = try await upstream.call(call, on: request.loop)
-      meter.relayed(request.method, status: response.status)
-      return GatewayResponse(
-        status: response.status,
-        headers: HeaderRules.response(response.headers, requestID: request.requestID),
-        body: StoreGateway.body(response.body, place))
+      let response = try await upstream.call(call(plan, request, body), on: request.loop)
+      return answer(response, request, place)
     } catch {
       if let limited, limited.isTooLarge { throw .bodyTooLarge(settings.maxBody) }
       throw Problem(error)
@@ -120,11 +166,10 @@ package struct StoreGateway: GatewayResponding {
   }
 
   private static func body(
-    _ body: CurlResponseBody, _ place: consuming HeldCall
+    _ body: CurlResponseBody, _ place: HeldPlace
   ) -> GatewayResponse.Body {
     if let complete = body.complete { return .bytes(complete) }
-    return .stream(
-      length: body.knownLength, RelayedBody(body: body, place: HeldPlace(call: place)))
+    return .stream(length: body.knownLength, RelayedBody(body: body, place: place))
   }
 
   private func refuse(_ problem: Problem, _ request: GatewayRequest) -> GatewayResponse {
@@ -151,7 +196,7 @@ extension GatewayResponse {
   }
 }
 
-/// Keeps a call's place as long as its body may still stream.
+/// A call's place, as long as anybody works for its answer or its body may still stream.
 private final class HeldPlace: Sendable {
   private let call: HeldCall
 

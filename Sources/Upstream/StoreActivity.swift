@@ -87,49 +87,59 @@ extension StoreActivity {
     _ demand: QuotaDemand, _ time: CallTime, now: Duration? = nil
   ) async throws(UpstreamError) -> CallPass {
     let asked = now ?? time.clock.now()
-    do throws(UpstreamError) {
-      if let pass = try passAtOnce(demand, now: asked) {
-        time.meter.waited(.zero, demand.priority)
-        return pass
-      }
-      let pass = try await passInTurn(demand, time)
-      time.meter.waited(pass.permit.grantedAt - asked, demand.priority)
-      return pass
-    } catch {
-      time.meter.refused(error)
-      throw error
-    }
+    let turn = await turn(demand, time, asked)
+    time.note(turn, demand, askedAt: asked)
+    return try turn.get()
   }
 
-  private func passInTurn(
-    _ demand: QuotaDemand, _ time: CallTime
-  ) async throws(UpstreamError) -> CallPass {
-    let place = Place()
-    let result = await withTaskCancellationHandler {
+  private func turn(
+    _ demand: QuotaDemand, _ time: CallTime, _ asked: Duration
+  ) async -> Result<CallPass, UpstreamError> {
+    do throws(UpstreamError) {
+      if let pass = try passAtOnce(demand, now: asked) { return .success(pass) }
+    } catch {
+      return .failure(error)
+    }
+    let place = QuotaPlace()
+    return await withTaskCancellationHandler {
       await withCheckedContinuation { turn in
-        change(time) { traffic, now, outcomes in
-          // Whoever cancels afterwards finds the place.
-          guard !Task.isCancelled else {
-            outcomes.append(Outcome(turn, .failure(.cancelled)))
-            return
-          }
-          place.set(traffic.lineUp(demand, turn, now: now, &outcomes))
-        }
+        lineUp(demand, place, time) { turn.resume(returning: $0) }
       }
     } onCancel: {
-      change(time) { traffic, now, outcomes in
-        guard let id = place.id else { return }
-        traffic.withdraw(id, now: now, &outcomes)
-      }
+      withdraw(place, time)
     }
-    return try result.get()
   }
 
-  private func passAtOnce(
+  /// A pass, when the call neither has to wait nor is refused by a breaker.
+  func passAtOnce(
     _ demand: QuotaDemand, now: Duration
   ) throws(UpstreamError) -> CallPass? {
     try state.withLock { state throws(UpstreamError) in
       try state.makeTraffic().passAtOnce(demand, now: now)
+    }
+  }
+
+  /// Lines a call up; `turn` is called once on any thread, perhaps before this returns, with what
+  /// ``pass(_:_:now:)`` returns and throws.
+  func lineUp(
+    _ demand: QuotaDemand, _ place: QuotaPlace, _ time: CallTime,
+    _ turn: @escaping StoreTraffic.Turn
+  ) {
+    change(time) { traffic, now, outcomes in
+      // Whoever withdraws afterwards finds the place.
+      guard !place.isGivenUp else {
+        outcomes.append(Outcome(turn, .failure(.cancelled)))
+        return
+      }
+      place.set(traffic.lineUp(demand, turn, now: now, &outcomes))
+    }
+  }
+
+  /// Gives the place up; its turn is told `cancelled`, unless it has been told already.
+  func withdraw(_ place: QuotaPlace, _ time: CallTime) {
+    change(time) { traffic, now, outcomes in
+      guard let id = place.giveUp() else { return }
+      traffic.withdraw(id, now: now, &outcomes)
     }
   }
 
@@ -197,15 +207,37 @@ package struct CallTime: Sendable {
     self.meter = meter
   }
 
+  /// Counts how a call's turn came, or did not.
+  func note(
+    _ turn: Result<CallPass, UpstreamError>, _ demand: QuotaDemand, askedAt: Duration
+  ) {
+    switch turn {
+    case .success(let pass): meter.waited(pass.permit.grantedAt - askedAt, demand.priority)
+    case .failure(let error): meter.refused(error)
+    }
+  }
+
   /// By the operating system's clock, with a meter of its own.
   package static var system: CallTime { CallTime(clock: .system, alarm: .sleeping(.system)) }
 }
 
-/// Where the waiter's ID lies between whoever lines up and whoever cancels.
-private final class Place: Sendable {
-  private let value = Mutex<QuotaWaiterID?>(nil)
+/// A place in a store's queue, between whoever lines up and whoever gives it up.
+final class QuotaPlace: Sendable {
+  private struct State {
+    var id: QuotaWaiterID?
+    var isGivenUp = false
+  }
 
-  var id: QuotaWaiterID? { value.withLock { $0 } }
+  private let state = Mutex(State())
 
-  func set(_ id: QuotaWaiterID) { value.withLock { $0 = id } }
+  fileprivate var isGivenUp: Bool { state.withLock { $0.isGivenUp } }
+
+  fileprivate func set(_ id: QuotaWaiterID) { state.withLock { $0.id = id } }
+
+  fileprivate func giveUp() -> QuotaWaiterID? {
+    state.withLock { state in
+      state.isGivenUp = true
+      return state.id
+    }
+  }
 }

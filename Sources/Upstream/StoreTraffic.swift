@@ -6,7 +6,8 @@ import BigCommerce
 ///
 /// It exists while a store is called and is forgotten a while after.
 final class StoreTraffic {
-  typealias Turn = CheckedContinuation<Result<CallPass, UpstreamError>, Never>
+  /// Called once, when it is decided about whoever lined up.
+  typealias Turn = @Sendable (Result<CallPass, UpstreamError>) -> Void
 
   private(set) var governor: QuotaGovernor
   private(set) var breakers = StoreBreakers()
@@ -38,7 +39,7 @@ final class StoreTraffic {
 
   /// Lines a call up; its turn is in the outcomes when it is decided at once.
   func lineUp(
-    _ demand: QuotaDemand, _ turn: Turn, now: Duration, _ outcomes: inout [Outcome]
+    _ demand: QuotaDemand, _ turn: @escaping Turn, now: Duration, _ outcomes: inout [Outcome]
   ) -> QuotaWaiterID {
     lastWaiter += 1
     let id = QuotaWaiterID(number: lastWaiter)
@@ -110,7 +111,7 @@ final class StoreTraffic {
   /// A permit whose family has broken while the call waited goes back, which may be the next one's
   /// turn.
   private func settle(
-    _ turn: Turn, _ permit: QuotaPermit, _ now: Duration, _ outcomes: inout [Outcome]
+    _ turn: @escaping Turn, _ permit: QuotaPermit, _ now: Duration, _ outcomes: inout [Outcome]
   ) {
     if let refusal = breakers.refusal(of: permit.family, now) {
       governor.finish(permit, .unanswered(sent: false), now: now)
@@ -140,12 +141,12 @@ struct Outcome: Sendable {
   private let turn: StoreTraffic.Turn
   private let result: Result<CallPass, UpstreamError>
 
-  init(_ turn: StoreTraffic.Turn, _ result: Result<CallPass, UpstreamError>) {
+  init(_ turn: @escaping StoreTraffic.Turn, _ result: Result<CallPass, UpstreamError>) {
     self.turn = turn
     self.result = result
   }
 
-  func tell() { turn.resume(returning: result) }
+  func tell() { turn(result) }
 }
 
 /// The right to send one call; whoever has it says how the call ended, once.

@@ -45,11 +45,11 @@ package struct Upstream: Sendable {
   /// again.
   private static let heldBody = ByteCount.mebibytes(1)
 
-  private let client: CurlClient
+  let client: CurlClient
   private let origin: Origin
   private let suspicions: Suspicions
   private let clock: WallClock
-  private let time: CallTime
+  let time: CallTime
 
   package init(
     client: CurlClient, origin: Origin, suspicions: Suspicions, clock: WallClock = .system,
@@ -81,31 +81,39 @@ package struct Upstream: Sendable {
       call.store.activity.finish(pass, .failed(.notSendable), seenAt: nil, time)
       throw error
     }
+    let request = request(call, body)
+    let first = await send(request, call.store, pass, on: loop)
+    guard mayRepeat(call, first) else { return try first.get() }
+    return try await repeated(call, request, first, pass, askedAt: asked, loop)
+  }
+
+  func request(_ call: StoreCall, _ body: CurlRequest.Body) -> CurlRequest {
     var headers = call.headers
     headers.append(HTTPField(name: .authToken, value: call.token.expose()))
-    let request = CurlRequest(
+    return CurlRequest(
       origin: origin, method: call.method, target: call.target, headers: headers, body: body,
       firstByteTimeout: call.timeout)
-    let first = await send(request, call.store, pass, on: loop)
-    if case .success(let response) = first, response.status < 429 { return response }
-    guard call.retries > 0 else { return try first.get() }
-    let waited = pass.permit.grantedAt - asked
-    return try await repeated(
-      call, request, first, since: pass.permit.grantedAt, maxWait: call.demand.maxWait - waited,
-      loop)
+  }
+
+  func mayRepeat(
+    _ call: StoreCall, _ first: Result<CurlResponse, UpstreamError>
+  ) -> Bool {
+    if case .success(let response) = first, response.status < 429 { return false }
+    return call.retries > 0
   }
 
   /// Repeats a call as often as the rules allow.
-  private func repeated(
+  func repeated(
     _ call: StoreCall, _ request: CurlRequest, _ first: Result<CurlResponse, UpstreamError>,
-    since start: Duration, maxWait: Duration, _ loop: (any EventLoop)?
+    _ firstPass: CallPass, askedAt: Duration, _ loop: (any EventLoop)?
   ) async throws(UpstreamError) -> CurlResponse {
     let activity = call.store.activity
     let policy = RetryPolicy(
       method: call.method, holdsBody: request.body.isHeld, retries: call.retries)
+    let start = firstPass.permit.grantedAt
     let deadline = start + call.timeout
     var random = SplitMix64(seed: .random(in: .min ... .max))
-    var maxWait = maxWait
+    var maxWait = call.demand.maxWait - (start - askedAt)
     var mayHaveHappened = false
     var last = first
     for repetition in 0..<call.retries {
@@ -149,15 +157,28 @@ package struct Upstream: Sendable {
   private func send(
     _ request: CurlRequest, _ store: StoreEntry, _ pass: CallPass, on loop: (any EventLoop)?
   ) async -> Result<CurlResponse, UpstreamError> {
+    let result: Result<CurlResponse, CurlError>
     do throws(CurlError) {
-      let response = try await client.send(request, on: loop)
+      result = .success(try await client.send(request, on: loop))
+    } catch {
+      result = .failure(error)
+    }
+    return observe(result, store, pass)
+  }
+
+  /// Takes over what an attempt's end says of the store.
+  func observe(
+    _ result: Result<CurlResponse, CurlError>, _ store: StoreEntry, _ pass: CallPass
+  ) -> Result<CurlResponse, UpstreamError> {
+    switch result {
+    case .success(let response):
       store.activity.finish(
         pass, .answered(status: response.status, QuotaHeaders(response.headers)),
         seenAt: clock.now(), time)
       if response.status == 401 { suspicions.report(store.installation, store.generation) }
       return .success(response)
-    } catch {
-      let error = UpstreamError(error)
+    case .failure(let failure):
+      let error = UpstreamError(failure)
       store.activity.finish(pass, .failed(error), seenAt: nil, time)
       return .failure(error)
     }

@@ -1,5 +1,6 @@
 package import Base
 import BigCommerce
+import Curl
 import Gateway
 package import HTTPTypes
 import Hummingbird
@@ -67,10 +68,12 @@ struct InternalResponder: Routes {
     var headers = answer.headers
     switch answer.body {
     case .bytes(let bytes):
-      // An upstream's answer to HEAD has the length of the body that GET would have had.
       if request.method != .head { headers[.contentLength] = String(bytes.readableBytes) }
-      return Response(
+      var response = Response(
         status: .init(code: answer.status), headers: headers, body: .init(byteBuffer: bytes))
+      // An answer to HEAD says the length that GET's body would have, or does not say it.
+      response.headers[.contentLength] = headers.firstValue(of: .contentLength)
+      return response
     case .stream(let length, let parts):
       if let length { headers[.contentLength] = String(length) }
       let body = ResponseBody(contentLength: length) { writer in

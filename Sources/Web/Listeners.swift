@@ -19,10 +19,13 @@ package struct ListenerPlace: Sendable {
   package let share: ConnectionShare?
   /// What its guards count.
   package let counters: ListenerCounters
+  /// Whether calls without a body take the short way; the internal listener's only.
+  package let hasLane: Bool
 
   package init(
     host: String, port: Int, tls: TLSIdentity?, limits: GuardLimits? = nil,
-    share: ConnectionShare? = nil, counters: ListenerCounters = ListenerCounters()
+    share: ConnectionShare? = nil, counters: ListenerCounters = ListenerCounters(),
+    hasLane: Bool = true
   ) {
     self.host = host
     self.port = port
@@ -30,6 +33,7 @@ package struct ListenerPlace: Sendable {
     self.limits = limits
     self.share = share
     self.counters = counters
+    self.hasLane = hasLane
   }
 }
 
@@ -76,7 +80,7 @@ package enum Listeners {
       pages: try MerchantPages(brand: site.brand, frameAncestors: site.frameAncestors),
       draining: environment.draining, isReady: isReady)
     return application(
-      "public", routes, settings, limits, environment, started)
+      "public", routes, nil, settings, limits, environment, started)
   }
 
   /// The listener for services and operators.
@@ -92,7 +96,8 @@ package enum Listeners {
       gateway: gateway, api: api, authenticate: authenticate, readiness: readiness,
       metrics: metrics, draining: environment.draining)
     return application(
-      "internal", routes, settings, settings.limits ?? .internalListener, environment, started)
+      "internal", routes, settings.hasLane ? gateway : nil, settings,
+      settings.limits ?? .internalListener, environment, started)
   }
 
   private static func rest(_ listener: any Channel, _ logger: Logger) async {
@@ -107,26 +112,31 @@ package enum Listeners {
   }
 
   private static func application(
-    _ name: String, _ routes: some Routes, _ settings: ListenerPlace, _ limits: GuardLimits,
-    _ environment: ListenerEnvironment, _ started: @escaping @Sendable (Int) -> Void
+    _ name: String, _ routes: some Routes, _ lane: (any GatewayResponding)?,
+    _ settings: ListenerPlace, _ limits: GuardLimits, _ environment: ListenerEnvironment,
+    _ started: @escaping @Sendable (Int) -> Void
   ) -> any Service {
     let isInternal = name == "internal"
     let security = SecurityFields(speaker: isInternal ? "gateway" : nil)
+    let frame = RequestFrame(
+      name: name, proxies: environment.trustedProxies, requestIDs: environment.requestIDs,
+      security: security, log: environment.accessLog)
     let state = ListenerState(
       limits: limits, share: settings.share, counters: settings.counters,
       draining: environment.draining,
       requestIDs: environment.requestIDs, fixedFields: security.lines,
       cancelsWhenGone: isInternal, usesTLS: settings.tls != nil,
-      priority: isInternal ? nil : .high)
-    let frame = ListenerFrame(
-      name: name, routes: routes, proxies: environment.trustedProxies,
-      requestIDs: environment.requestIDs, security: security, log: environment.accessLog)
+      priority: isInternal ? nil : .high,
+      lanes: lane.map {
+        Lanes(
+          Lane(gateway: $0, frame: frame, clock: .system), on: environment.loops.makeIterator())
+      })
     let server = HTTPServerBuilder { responder in
       GuardedChannel(state: state, identity: settings.tls, responder: responder)
     }
     let logger = environment.logger
     return Application(
-      responder: frame, server: server,
+      responder: ListenerFrame(routes: routes, frame: frame), server: server,
       configuration: .init(
         address: .hostname(settings.host, port: settings.port), serverName: nil, backlog: 1024),
       onServerRunning: { channel in

@@ -5,7 +5,7 @@ import NIOCore
 import TestSupport
 import Testing
 
-@Suite struct `Dry runs` {
+@Suite(.bothWays) struct `Dry runs` {
   private let dry = [("Latchkey-Dry-Run", "true"), ("Latchkey-Priority", "bulk")]
 
   /// Runs with a server that must not be called; what its gateway says of a call.

@@ -143,11 +143,12 @@ struct GatewayRig: Sendable {
     length: Int? = 0, body: GatewayRequest.Body? = nil, key caller: String? = nil
   ) async throws -> GatewayResponse {
     let fields = try Named.fields([("X-Auth-Token", caller ?? key.text)] + headers)
-    return await gateway.respond(
-      to: GatewayRequest(
-        method: method, target: target, headers: fields, contentLength: length, body: body,
-        requestID: try Named.requestID("req-7"), loop: TestCluster.reactor.next(),
-        clientAddress: "127.0.0.1"))
+    let request = GatewayRequest(
+      method: method, target: target, headers: fields, contentLength: length, body: body,
+      requestID: try Named.requestID("req-7"), loop: TestCluster.reactor.next(),
+      clientAddress: "127.0.0.1")
+    return body == nil && Way.current == .lane
+      ? await gateway.answerInLane(request) : await gateway.respond(to: request)
   }
 }
 

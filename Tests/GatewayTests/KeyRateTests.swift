@@ -7,7 +7,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@Suite struct `Keys with a rate` {
+@Suite(.bothWays) struct `Keys with a rate` {
   /// A clock that a test moves.
   private final class Time: Sendable {
     private let moment = Mutex(Duration.seconds(1000))

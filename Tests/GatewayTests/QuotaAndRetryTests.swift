@@ -51,7 +51,7 @@ private final class Turns: Sendable {
 
 private let products = "/stores/abc/v3/catalog/products"
 
-@Suite struct `Repeated calls` {
+@Suite(.bothWays) struct `Repeated calls` {
   private func body(_ size: Int) -> GatewayRequest.Body {
     pieces([ByteBuffer(repeating: 7, count: size)])
   }

@@ -21,7 +21,7 @@ private final class Received: Sendable {
   var lastBody: ByteBuffer? { bodies.withLock { $0.last } }
 }
 
-@Suite struct `Relayed calls` {
+@Suite(.bothWays) struct `Relayed calls` {
   private let received = Received()
 
   private func echo(_ answer: String = "{}", headers: [String] = []) -> MisbehavingServer.Script {
@@ -256,7 +256,7 @@ private final class Received: Sendable {
   }
 }
 
-@Suite struct `Faults upstream` {
+@Suite(.bothWays) struct `Faults upstream` {
   private func summary(
     _ headers: [(String, String)] = [],
     adjust: (inout CurlSettings, inout GatewaySettings) -> Void = { _, _ in },

@@ -9,6 +9,7 @@ import NIOPosix
 import Prometheus
 import ServiceLifecycle
 import TestSupport
+import Upstream
 
 @testable import Web
 
@@ -17,6 +18,22 @@ struct StubGateway: GatewayResponding {
   let answer: @Sendable (GatewayRequest) async -> GatewayResponse
 
   func respond(to request: GatewayRequest) async -> GatewayResponse { await answer(request) }
+
+  func begin(
+    _ request: GatewayRequest, _ done: @escaping @Sendable (GatewayResponse) -> Void
+  ) -> (any Cancellable)? {
+    let task = Task {
+      let answer = await respond(to: request)
+      request.loop.execute { done(answer) }
+    }
+    return BegunTask(task: task)
+  }
+
+  private struct BegunTask: Cancellable {
+    let task: Task<Void, Never>
+
+    func cancel() { task.cancel() }
+  }
 
   /// Says which target arrived and how long the body was.
   static let echo = StubGateway { request in
@@ -83,6 +100,7 @@ struct ListenerFixture {
   var callbacks = StubCallbacks()
   var routes: [APIRoute] = []
   var metrics = MetricsPage(isOpen: false) { [.gauge("up", "Up.", 1)] }
+  var hasLane = true
 
   struct Running: Sendable {
     let publicPort: Int
@@ -103,7 +121,7 @@ struct ListenerFixture {
       ListenerPlace(
         host: "127.0.0.1", port: 0, tls: tls, limits: limits,
         share: connections.map { ConnectionShare(total: $0.total, kept: $0.sure, other: other) },
-        counters: counters)
+        counters: counters, hasLane: hasLane)
     }
     let isReady = isReady
     let site = PublicSettings(

@@ -20,17 +20,12 @@ protocol Routes: Sendable {
   func respond(to request: WebRequest) async -> Response
 }
 
-/// What happens to every request of a listener, whatever its route: an ID, the common fields, a
-/// line in the log.
+/// Answers requests through the web framework: routes, within the listener's frame.
 struct ListenerFrame<Listener: Routes>: HTTPResponder {
   typealias Context = ListenerContext
 
-  let name: String
   let routes: Listener
-  let proxies: TrustedProxies
-  let requestIDs: RequestIDSource
-  let security: SecurityFields
-  let log: AccessLog
+  let frame: RequestFrame
 
   func respond(to request: Request, context: Context) async throws -> Response {
     guard let connection = Connection.current else {
@@ -39,19 +34,16 @@ struct ListenerFrame<Listener: Routes>: HTTPResponder {
     let began = ContinuousClock.now
     let inbound = webRequest(request, connection)
     var response = await routes.respond(to: inbound)
-    response.headers[.requestID] = inbound.requestID.text
-    security.apply(to: &response.headers)
+    frame.complete(&response.headers, inbound.requestID)
     if inbound.method == .head {
       // The length stays that of the body which GET would have had.
       let length = response.headers.firstValue(of: .contentLength)
       response.body = ResponseBody()
       response.headers[.contentLength] = length
     }
-    log.write(
-      AccessRecord(
-        listener: name, requestID: inbound.requestID, method: inbound.method.rawValue,
-        path: inbound.target.path, status: response.status.code, duration: .now - began,
-        clientAddress: inbound.clientAddress))
+    frame.record(
+      inbound.requestID, inbound.method, inbound.target, response.status.code, began: began,
+      inbound.clientAddress)
     return response
   }
 
@@ -63,8 +55,7 @@ struct ListenerFrame<Listener: Routes>: HTTPResponder {
     return WebRequest(
       method: request.method, target: RawTarget(request.head.path ?? "/"), headers: headers,
       contentLength: length, body: RequestBodyStream(body: request.body, connection: connection),
-      requestID: headers.firstValue(of: .requestID).flatMap { RequestID($0) } ?? requestIDs.next(),
-      clientAddress: proxies.clientAddress(peer: connection.peer, headers: headers),
+      requestID: frame.requestID(headers), clientAddress: frame.clientAddress(connection, headers),
       loop: connection.loop)
   }
 }

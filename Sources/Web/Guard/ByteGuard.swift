@@ -30,6 +30,10 @@ final class ByteGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
   let state: ListenerState
   let connection: Connection
+  /// The short way of calls on this loop, if the listener has one.
+  let lane: LoopLane?
+  /// Whether the request that is being served went that way.
+  var isInLane = false
   /// Over the cap: answered 503 at once.
   let isSurplus: Bool
   var phase = Phase.head
@@ -57,6 +61,7 @@ final class ByteGuard: ChannelDuplexHandler, RemovableChannelHandler {
     self.state = state
     self.connection = connection
     self.isSurplus = isSurplus
+    lane = state.lanes?[connection.loop]
   }
 
   var limits: GuardLimits { state.limits }
@@ -208,7 +213,7 @@ final class ByteGuard: ChannelDuplexHandler, RemovableChannelHandler {
         refuse(error, toHEAD: bytes.readableBytesView.starts(with: "HEAD ".utf8))
         return false
       }
-      context.fireChannelRead(wrapInboundOut(bytes))
+      if !enterLane(bytes) { context.fireChannelRead(wrapInboundOut(bytes)) }
       if pending.readableBytes == 0 { pending = ByteBuffer() }
       return true
     }
@@ -223,6 +228,7 @@ final class ByteGuard: ChannelDuplexHandler, RemovableChannelHandler {
     requestsServed += 1
     self.head = head
     answerHeadIsOut = false
+    isInLane = false
     scanner = HeadScanner()
     clock.headSince = nil
     let body = BodyScanner(head.framing, limit: limits.body?.bytes ?? .max)
@@ -288,6 +294,7 @@ final class ByteGuard: ChannelDuplexHandler, RemovableChannelHandler {
       promise?.succeed()
     case (.output, _):
       promise?.succeed()
+      if isServing { state.counters.requestEnded() }
       finish()
     default:
       context.close(mode: mode, promise: promise)
@@ -311,6 +318,7 @@ final class ByteGuard: ChannelDuplexHandler, RemovableChannelHandler {
   func answerEnded(keepsAlive: Bool) {
     guard isServing else { return }
     state.counters.requestEnded()
+    if isInLane { connection.endCall() }
     guard keepsAlive, case .answering = phase, !isQuiescing, !inputIsClosed else {
       finish()
       return
@@ -335,7 +343,8 @@ final class ByteGuard: ChannelDuplexHandler, RemovableChannelHandler {
       isQuiescing = true
       if case .head = phase, clock.headSince == nil { finish() }
     case ChannelEvent.inputClosed:
-      context.fireUserInboundEventTriggered(event)
+      // The handlers behind know nothing of a call in the lane, and would close on it.
+      if !isInLane { context.fireUserInboundEventTriggered(event) }
       inputClosed()
     case TLSUserEvent.handshakeCompleted:
       clock.handshakeSince = nil

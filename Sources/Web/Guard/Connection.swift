@@ -1,4 +1,5 @@
 package import NIOCore
+import Upstream
 import Synchronization
 
 /// One client connection as its requests' handlers see it; the guard's handlers keep it true.
@@ -17,6 +18,7 @@ package final class Connection: Sendable {
     var bodyIsComplete = true
     var bodyIsHalfRead = false
     var onWanted: (@Sendable () -> Void)?
+    var call: (any Cancellable)?
   }
 
   private let state = Mutex(State())
@@ -69,20 +71,36 @@ package final class Connection: Sendable {
       $0.bodyIsComplete = bodyIsComplete
       $0.bodyIsHalfRead = false
       $0.onWanted = onWanted
+      $0.call = nil
     }
+  }
+
+  /// The current request is answered; what served it is let go.
+  func endCall() {
+    state.withLock { $0.call = nil }
   }
 
   func endBody() {
     state.withLock { $0.bodyIsComplete = true }
   }
 
-  /// Cancels the task that serves the connection.
+  /// What is cancelled when the client goes away before its next request.
+  func serve(with call: any Cancellable) {
+    let isGone = state.withLock { state in
+      if !state.isGone { state.call = call }
+      return state.isGone
+    }
+    if isGone { call.cancel() }
+  }
+
+  /// Cancels the task that serves the connection, and what the current request does.
   func markGone() {
-    let task = state.withLock { state in
+    let (task, call) = state.withLock { state in
       state.isGone = true
-      defer { state.task = nil }
-      return state.task
+      defer { (state.task, state.call) = (nil, nil) }
+      return (state.task, state.call)
     }
     task?.cancel()
+    call?.cancel()
   }
 }

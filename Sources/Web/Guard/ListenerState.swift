@@ -35,4 +35,6 @@ struct ListenerState: Sendable {
   /// others (or a little more): so a flood of one listener does not stand before the other's
   /// requests. The pool of the database looks at it as well.
   let priority: TaskPriority?
+  /// The short way of calls without a body; `nil` on listeners without a gateway.
+  let lanes: Lanes?
 }

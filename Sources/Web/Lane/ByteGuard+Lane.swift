@@ -1,0 +1,126 @@
+import Base
+import Gateway
+import HTTPTypes
+import NIOCore
+import Upstream
+
+// A request that takes the lane is answered by the guard itself; order, limits, deadlines and the drain are those of
+// every request.
+extension ByteGuard {
+  /// Takes the request whose head was just admitted into the lane; `false` when it goes the ordinary way.
+  func enterLane(_ bytes: ByteBuffer) -> Bool {
+    guard let lane, case .answering = phase, !head.expectsContinue,
+      Lane.takes(bytes.readableBytesUInt8Span, isHEAD: head.isHEAD),
+      let call = LaneCall(
+        bytes.readableBytesUInt8Span, isHEAD: head.isHEAD, lane.lane, connection)
+    else { return false }
+    isInLane = true
+    lane.begin(call, for: self, number: requestsServed)
+    return true
+  }
+
+  /// Begins the call, unless the client went away or was told something else meanwhile.
+  func begin(_ call: LaneCall, _ lane: Lane, number: Int) {
+    guard isWaiting(for: number) else { return }
+    let me = NIOLoopBound(self, eventLoop: connection.loop)
+    let begun = lane.gateway.begin(call.request) { me.value.answer(call, with: $0, number) }
+    if let begun, isWaiting(for: number) { connection.serve(with: begun) }
+  }
+
+  private func isWaiting(for number: Int) -> Bool { isServing && requestsServed == number }
+
+  private func answer(_ call: LaneCall, with answer: GatewayResponse, _ number: Int) {
+    // A client that went away, or was told something else meanwhile, gets nothing more.
+    guard let turns = lane, isWaiting(for: number) else { return }
+    let lane = turns.lane
+    var head = LaneHead(answer, toHEAD: head.isHEAD, isOldVersion: head.isOldVersion)
+    lane.frame.complete(&head.fields, call.request.requestID)
+    let keepsAlive = mayKeepAlive
+    let date = lane.dates.text(lane.clock.now())
+    lane.frame.record(
+      call.request.requestID, call.request.method, RawTarget(call.request.target), answer.status,
+      began: call.began, call.request.clientAddress)
+    answerHeadIsOut = true
+    switch answer.body {
+    case .bytes(let body):
+      let bytes = head.bytes(body: body, date: date, keepsAlive: keepsAlive)
+      writing.bytes &+= bytes.readableBytes
+      context?.write(wrapOutboundOut(.byteBuffer(bytes)), promise: nil)
+      turns.finish(self, number: number, keepsAlive: keepsAlive)
+    case .stream(_, let parts):
+      send(head.bytes(body: ByteBuffer(), date: date, keepsAlive: keepsAlive), promise: nil)
+      if head.hasBody {
+        pass(parts, head.framing, number, keepsAlive: keepsAlive)
+      } else {
+        answerEnded(keepsAlive: keepsAlive)
+      }
+    }
+  }
+
+  /// What was written leaves, and the connection goes on.
+  func finishAnswer(number: Int, keepsAlive: Bool) {
+    guard isWaiting(for: number), let context else { return }
+    flush(context: context)
+    answerEnded(keepsAlive: keepsAlive)
+  }
+
+  private func send(_ bytes: ByteBuffer, promise: EventLoopPromise<Void>?) {
+    guard let context else {
+      promise?.fail(ChannelError.ioOnClosedChannel)
+      return
+    }
+    writing.bytes &+= bytes.readableBytes
+    context.write(wrapOutboundOut(.byteBuffer(bytes)), promise: promise)
+    flush(context: context)
+  }
+
+  // MARK: Streaming
+
+  /// Passes a body on part by part, each when the one before has left.
+  private func pass(
+    _ parts: any AsyncSequence<ByteBuffer, any Error> & Sendable, _ framing: LaneFraming,
+    _ number: Int, keepsAlive: Bool
+  ) {
+    let loop = connection.loop
+    let me = NIOLoopBound(self, eventLoop: loop)
+    // Not structured: it is the connection's, which cancels it when the client goes away.
+    let task = Task {
+      var framing = framing
+      do {
+        for try await part in parts {
+          let bytes = try framing.frame(part)
+          let written = loop.makePromise(of: Void.self)
+          loop.execute { me.value.sendPart(bytes, number, promise: written) }
+          try await written.futureResult.get()
+        }
+        let end = try framing.end()
+        loop.execute { me.value.endStream(end, number, keepsAlive: keepsAlive) }
+      } catch {
+        // A cut body must not look complete.
+        loop.execute { me.value.cutStream(number) }
+      }
+    }
+    connection.serve(with: RelayTask(task: task))
+  }
+
+  private func sendPart(_ bytes: ByteBuffer, _ number: Int, promise: EventLoopPromise<Void>) {
+    guard isWaiting(for: number) else { return promise.fail(ChannelError.ioOnClosedChannel) }
+    send(bytes, promise: promise)
+  }
+
+  private func endStream(_ bytes: ByteBuffer, _ number: Int, keepsAlive: Bool) {
+    guard isWaiting(for: number) else { return }
+    if bytes.readableBytes > 0 { send(bytes, promise: nil) }
+    answerEnded(keepsAlive: keepsAlive)
+  }
+
+  private func cutStream(_ number: Int) {
+    if isWaiting(for: number) { abort() }
+  }
+}
+
+private struct RelayTask: Cancellable {
+  let task: Task<Void, Never>
+
+  func cancel() { task.cancel() }
+}

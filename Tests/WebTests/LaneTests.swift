@@ -1,0 +1,205 @@
+import Base
+import Gateway
+import HTTPTypes
+import NIOCore
+import TestSupport
+import Testing
+
+@testable import Web
+
+/// The lane is a second way for the same thing: whatever a client sends, the bytes that come back
+/// are those of the ordinary way.
+@Suite struct `The lane` {
+  private static let seed: UInt64 = 20_261_121
+
+  @Test func `answers as the ordinary way does, byte for byte`() async throws {
+    let total = count(ordinary: 2_000, full: 10_000)
+    var (lane, ordinary) = (ListenerFixture(), ListenerFixture())
+    lane.gateway = .manifold
+    ordinary.gateway = .manifold
+    ordinary.hasLane = false
+    let (first, second) = (lane, ordinary)
+    try await first.run { lane in
+      try await second.run { ordinary in
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+          for worker in 0..<4 {
+            tasks.addTask {
+              try await blocking {
+                try Self.compare(total / 4, worker, lane.internalPort, ordinary.internalPort)
+              }
+            }
+          }
+          try await tasks.waitForAll()
+        }
+      }
+    }
+    #expect(first.internalCounters.requestsInFlight == 0)
+    #expect(second.internalCounters.requestsInFlight == 0)
+  }
+
+  private static func compare(_ total: Int, _ worker: Int, _ lane: Int, _ ordinary: Int) throws {
+    var generator = SeededGenerator(seed: seed + UInt64(worker))
+    var sent = 0
+    while sent < total {
+      let conversation = Conversation(&generator)
+      sent += conversation.requestCount
+      let new = try conversation.play(on: lane)
+      let old = try conversation.play(on: ordinary)
+      // The reset that ends a broken answer overtakes bytes, at times its head and those before.
+      let isBroken =
+        new.wasReset && old.wasReset || (new.text + old.text).contains("X-Broken: yes")
+      let isSame =
+        isBroken
+        ? new.text.hasPrefix(old.text) || old.text.hasPrefix(new.text)
+        : !new.wasReset && !old.wasReset && new.text == old.text
+      guard isSame else {
+        Issue.record(
+          """
+          seed \(seed), worker \(worker), after \(sent):
+          \(conversation.pieces.joined())
+          --- lane (reset: \(new.wasReset))
+          \(difference(new.text, old.text))
+          --- ordinary (reset: \(old.wasReset))
+          \(difference(old.text, new.text))
+          """)
+        return
+      }
+    }
+  }
+}
+
+/// The last lines that two texts share, and the next ones of the first.
+private func difference(_ text: String, _ other: String) -> String {
+  let same = zip(text.utf8, other.utf8).prefix { $0 == $1 }.count
+  return String(decoding: text.utf8.dropFirst(max(0, same - 300)).prefix(600), as: UTF8.self)
+}
+
+/// What a client sends on one connection, in pieces.
+private struct Conversation {
+  private(set) var pieces: [String]
+  let requestCount: Int
+
+  init(_ generator: inout SeededGenerator) {
+    requestCount = Int.random(in: 1...6, using: &generator)
+    var requests: [String] = []
+    for index in 0..<requestCount {
+      requests.append(Self.request(isLast: index == requestCount - 1, &generator))
+    }
+    switch Int.random(in: 0..<3, using: &generator) {
+    case 0: pieces = [requests.joined()]
+    case 1: pieces = requests
+    default:
+      let bytes = Array(requests.joined().utf8)
+      let cut = Int.random(in: 0...bytes.count, using: &generator)
+      pieces = [bytes[..<cut], bytes[cut...]].map { String(decoding: $0, as: UTF8.self) }
+    }
+  }
+
+  /// Everything that comes back, without the moment at which it did.
+  func play(on port: Int) throws -> (text: String, wasReset: Bool) {
+    let connection = try RawConnection(port: port)
+    for piece in pieces where !piece.isEmpty { connection.send(piece) }
+    let (text, wasReset) = connection.receiveToEnd()
+    var lines = text.split(separator: "\r\n", omittingEmptySubsequences: false).map(String.init)
+    for index in lines.indices {
+      let line = lines[index].lowercased()
+      if line.hasPrefix("date: ") { lines[index] = "Date: now" }
+      // Made in the order of arrival, in which the connections of a listener take turns.
+      lines[index].replace(/r1-[0-9a-z]{7}/, with: "r1-made")
+    }
+    return (lines.joined(separator: "\r\n"), wasReset)
+  }
+
+  private static func request(isLast: Bool, _ generator: inout SeededGenerator) -> String {
+    let method = ["GET", "GET", "GET", "HEAD", "POST", "DELETE"].randomElement(using: &generator)
+    let version = Int.random(in: 0..<40, using: &generator) == 0 ? "1.0" : "1.1"
+    // Whoever is refused before the body is in is told so by the end of the connection.
+    let target = target(&generator, isRelayed: method == "POST")
+    var head = "\(method ?? "GET") \(target) HTTP/\(version)\r\nHost: h:1\r\n"
+    if Int.random(in: 0..<30, using: &generator) == 0 {
+      head += (endings.randomElement(using: &generator) ?? "") + "\r\n"
+    }
+    for _ in 0..<Int.random(in: 0...4, using: &generator) {
+      head += (fields.randomElement(using: &generator) ?? "") + "\r\n"
+    }
+    if isLast { head += "Connection: close\r\n" }
+    guard method == "POST" else { return head + "\r\n" }
+    return head + "Content-Length: 5\r\n\r\nhello"
+  }
+
+  private static func target(
+    _ generator: inout SeededGenerator, isRelayed: Bool
+  ) -> String {
+    let number = Int.random(in: 0..<100_000, using: &generator)
+    if isRelayed { return "/stores/abc/v3/\(number)" }
+    return [
+      "/stores/abc/v3/\(number)", "/stores/abc/v3/\(number)", "/stores/abc/v3/\(number)",
+      "/stores/abc/v3/\(number)", "/stores//\(number)/../x?y=%2F&\(number)", "/stores/\(number)",
+      "/livez", "/stores", "/v1/none", "/stores/abc/v3/%zz\(number)",
+    ].randomElement(using: &generator) ?? "/"
+  }
+
+  private static let fields = [
+    "Accept: application/json", "accept:*/*", "X-Request-Id: given-1", "X-Request-Id: not good",
+    "X-Request-Id:", "Connection: keep-alive", "Connection: x-a",
+    "X-A:\t spaced \t", "X-Empty:", "X-Twice: 1\r\nX-Twice: 2", "X-Utf8: \u{E9}\u{20AC}",
+    "X_Under: 1", "If-None-Match: \"a\"", "Authorization: Bearer x", "X-Forwarded-For: 1.2.3.4",
+  ]
+
+  /// Fields that end the connection, and some that are refused when they come twice.
+  private static let endings = [
+    "Connection: close", "Connection: x-a, close", "Upgrade: h2c", "Content-Length: 0",
+    "Host: h:2", "Expect: 100-continue", "Bad Name: 1",
+  ]
+}
+
+extension StubGateway {
+  /// One of many kinds of answers, by the number in the target.
+  fileprivate static let manifold = StubGateway { request in
+    var length = 0
+    do {
+      if let body = request.body { for try await part in body { length += part.readableBytes } }
+    } catch {
+      return .text("broken body", status: 400)
+    }
+    let digits = request.target.utf8.filter { (0x30...0x39).contains($0) }
+    let number = digits.reduce(length) { ($0 &* 10 &+ Int($1)) & 0xFFFF_FFFF }
+    var headers: HTTPFields = [
+      .contentType: "text/x-\(number % 7)", .latchkeyOrigin: "upstream",
+      .requestID: request.requestID.text,
+    ]
+    if number % 3 == 0 { headers[.cacheControl] = "max-age=\(number)" }
+    if number % 5 == 0 { headers[.eTag] = "\"\(request.headers.count)\"" }
+    if request.method == .head, number % 2 == 0 { headers[.contentLength] = "\(number % 9999)" }
+    let status = [200, 200, 200, 201, 204, 207, 301, 304, 404, 422, 500, 503][number % 12]
+    let isBroken = [34, 35, 39].contains((number / 12) % 40)
+    if isBroken, let name = HTTPField.Name("X-Broken") { headers[name] = "yes" }
+    return GatewayResponse(
+      status: status, headers: headers, body: body(number, isEmpty: status == 204 || status == 304))
+  }
+
+  private struct Broken: Error {}
+
+  private static func body(_ number: Int, isEmpty: Bool) -> GatewayResponse.Body {
+    if isEmpty { return .bytes(ByteBuffer()) }
+    let parts = (0..<(number % 5)).map { part in
+      ByteBuffer(repeating: UInt8(0x61 + part), count: (number &* 31 &+ part &* 977) % 40_000)
+    }
+    let total = parts.reduce(0) { $0 + $1.readableBytes }
+    let kind = (number / 12) % 40
+    guard kind >= 30 else {
+      return .bytes(parts.reduce(into: ByteBuffer()) { $0.writeImmutableBuffer($1) })
+    }
+    let stream = AsyncThrowingStream<ByteBuffer, any Error> { continuation in
+      for part in parts { continuation.yield(part) }
+      continuation.finish(throwing: kind == 39 ? Broken() : nil)
+    }
+    switch kind {
+    case 30...33: return .stream(length: total, stream)
+    // Longer than what comes, or shorter.
+    case 34: return .stream(length: total + 1, stream)
+    case 35: return .stream(length: max(0, total - 1), stream)
+    default: return .stream(length: nil, stream)
+    }
+  }
+}
