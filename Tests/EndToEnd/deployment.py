@@ -256,6 +256,10 @@ class Deployment:
         """Orders a fault of the sandbox; `path` is behind the store's own."""
         self.control("POST", "/faults", {"kind": kind} | order)
 
+    def faults_are_at_work(self):
+        """Whether every fault that was ordered has begun; what it delays is under way now."""
+        return not any(fault["remaining"] for fault in self.control("GET", "/faults"))
+
     def arrived(self, **query):
         """What reached the sandbox, newest last."""
         return self.control("GET", "/requests?" + urllib.parse.urlencode({"limit": 100_000} | query))

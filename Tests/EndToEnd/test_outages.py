@@ -61,11 +61,11 @@ def test_away_after_the_exchange_the_merchant_still_succeeds(running, cluster, f
     for _ in range(count(1, 10)):
         store = running.fresh_store()
         query = running.callback_query(store)
-        running.fault("delay", path="/oauth2/token", times=1, delay_ms=1500)
-        before, answers = exchanges(running), []
+        running.fault("delay", path="/oauth2/token", times=1, delay_ms=3000)
+        answers = []
         merchant = threading.Thread(target=lambda: answers.append(callback(running, query)))
         merchant.start()
-        wait_until(lambda: exchanges(running) > before, "the exchange is under way")
+        wait_until(running.faults_are_at_work, "the exchange is under way")
         with getattr(cluster, fault)():
             merchant.join(45)
             assert answers and answers[0].status == 200, answers

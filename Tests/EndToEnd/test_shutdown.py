@@ -18,7 +18,7 @@ def test_calls_in_flight_end_and_the_process_exits_with_0():
             running.call(key, "GET", f"/stores/{STORE}/v3/catalog/products"))) for _ in range(3)]
         for thread in threads:
             thread.start()
-        wait_until(lambda: all_taken(running), "the calls are under way")
+        wait_until(running.faults_are_at_work, "the calls are under way")
         start = time.monotonic()
         running.service.send_signal(signal.SIGTERM)
         wait_until(lambda: request(running.internal, "GET", "/readyz").status == 503, "not ready while draining", 2)
@@ -38,7 +38,7 @@ def test_a_call_that_will_not_end_does_not_hold_the_exit():
         threads = [threading.Thread(target=lambda: answers.append(outcome(running, key))) for _ in range(2)]
         for thread in threads:
             thread.start()
-        wait_until(lambda: all_taken(running), "the calls are under way")
+        wait_until(running.faults_are_at_work, "the calls are under way")
         start = time.monotonic()
         running.service.send_signal(signal.SIGTERM)
         assert ends(running.service, 40) == 0
@@ -46,11 +46,6 @@ def test_a_call_that_will_not_end_does_not_hold_the_exit():
         for thread in threads:
             thread.join()
         assert all(answer in (None, 503) for answer in answers), answers
-
-
-def all_taken(running):
-    """Whether every ordered fault has met its request, whose answer is still to come."""
-    return all(fault["remaining"] == 0 for fault in running.control("GET", "/faults"))
 
 
 def outcome(running, key):
