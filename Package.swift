@@ -156,7 +156,8 @@ let package = Package(
       [
         "Install", "Gateway", "Events", "Upstream", "Storage", "Curl", "BigCommerce", "Vault",
         "Linux", "Prometheus", "Base", hummingbird,
-        hummingbirdCore, mustache, crypto, nioCore, nioHTTP1, nioHTTPTypes, nioHTTPTypesHTTP1,
+        hummingbirdCore, mustache, crypto, deque, nioCore, nioHTTP1, nioHTTPTypes,
+        nioHTTPTypesHTTP1,
         nioSSL, nioTLS,
         httpTypes, lifecycle, logging,
       ]),

@@ -1,4 +1,5 @@
 package import Base
+import Curl
 package import HTTPTypes
 package import NIOCore
 package import Upstream
@@ -59,6 +60,13 @@ package struct GatewayResponse: Sendable {
     self.status = status
     self.headers = headers
     self.body = body
+  }
+}
+
+extension GatewayResponse {
+  /// Whether the gateway itself says that the call is not made, or failed.
+  package var isRefusal: Bool {
+    status >= 400 && headers.firstValue(of: .latchkeyOrigin) == "gateway"
   }
 }
 

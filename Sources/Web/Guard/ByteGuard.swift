@@ -34,6 +34,8 @@ final class ByteGuard: ChannelDuplexHandler, RemovableChannelHandler {
   let lane: LoopLane?
   /// Whether the request that is being served went that way.
   var isInLane = false
+  /// Whether the last call in the lane was refused by us.
+  var wasRefused = false
   /// Over the cap: answered 503 at once.
   let isSurplus: Bool
   var phase = Phase.head

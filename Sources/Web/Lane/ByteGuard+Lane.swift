@@ -35,6 +35,7 @@ extension ByteGuard {
     let lane = turns.lane
     var head = LaneHead(answer, toHEAD: head.isHEAD, isOldVersion: head.isOldVersion)
     lane.frame.complete(&head.fields, call.request.requestID)
+    wasRefused = answer.isRefusal
     let keepsAlive = mayKeepAlive
     let date = lane.dates.text(lane.clock.now())
     lane.frame.record(
