@@ -1,5 +1,27 @@
 import pytest
-from deployment import deployment
+from cluster import Cluster
+from deployment import deployment, new_key
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A PostgreSQL of the tests' own, to be stopped and hung."""
+    made = Cluster()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def on_cluster(cluster):
+    """A deployment of a hundred stores on that PostgreSQL, with a key for all of them."""
+    with deployment(start=False, stores=100, settings={
+            "DATABASE_URL": cluster.url, "CREDENTIALS_ENCRYPTION_KEY": new_key("k1"),
+            "LATCHKEY_METRICS_OPEN": "true"}) as made:
+        made.cli("migrate")
+        made.start()
+        made.bootstrap()
+        made.key = made.service_key(stores=["*"])
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,5 @@
 """A whole deployment for a test: sandbox, service and private PostgreSQL as real processes on free ports."""
+import base64
 import contextlib
 import dataclasses
 import http.client
@@ -23,6 +24,11 @@ SCOPES = (
     "store_v2_products store_v2_orders store_v2_customers store_v2_information_read_only "
     "store_v2_content store_inventory store_cart store_channel_settings_read_only"
 )
+
+
+def new_key(name):
+    """An entry of `CREDENTIALS_ENCRYPTION_KEY`."""
+    return f"{name}:{base64.b64encode(os.urandom(32)).decode()}"
 
 
 def count(ordinary, full):

@@ -14,6 +14,7 @@ import threading
 import time
 import zlib
 
+from deployment import deployment
 from wire import chunks
 
 BIG = 200_000
@@ -337,3 +338,19 @@ class Misbehaving:
     def close(self):
         self.over.set()
         self.listener.close()
+
+
+@contextlib.contextmanager
+def in_front_of_misbehaving(stores, settings=None, **options):
+    """A deployment whose API host misbehaves: `upstream`, `names` and `tokens` of the stores, and a `key` for all of them."""
+    upstream = Misbehaving()
+    with deployment(stores=stores, settings={
+            "BIGCOMMERCE_API_URL": f"http://127.0.0.1:{upstream.port}"} | (settings or {}), **options) as running:
+        running.upstream = upstream
+        running.names = [s["store_hash"] for s in running.control("GET", "/stores")]
+        for store in running.names:
+            running.install(store)
+        running.tokens = {t["store_hash"]: t["access_token"] for t in running.control("GET", "/tokens")}
+        running.key = running.service_key()
+        yield running
+    upstream.close()

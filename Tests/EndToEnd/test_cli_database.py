@@ -1,26 +1,12 @@
 """The built program's commands on the database: migrate with and without a role, vault, doctor."""
-import base64
 import json
-import os
 
 import pytest
-from cluster import Cluster
-from deployment import deployment
+from deployment import deployment, new_key
 
 STORE = "demo1234"
 ROLE = "latchkey service"
 OK, FAILURE, USAGE, UNHEALTHY = 0, 1, 2, 3
-
-
-def new_key(name):
-    return f"{name}:{base64.b64encode(os.urandom(32)).decode()}"
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    made = Cluster()
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")

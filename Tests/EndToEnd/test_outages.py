@@ -1,32 +1,16 @@
 """PostgreSQL down, hung or restarted while a merchant installs, and BigCommerce's login host misbehaving."""
-import base64
-import os
 import threading
 
 import pytest
-from cluster import Cluster, timed
-from deployment import count, deployment, request, wait_until
+from cluster import timed
+from deployment import count, request, wait_until
 from metrics import scrape
 
 
 
 @pytest.fixture(scope="module")
-def cluster():
-    made = Cluster()
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def running(cluster):
-    keyring = "k1:" + base64.b64encode(os.urandom(32)).decode()
-    with deployment(start=False, stores=100, settings={
-            "DATABASE_URL": cluster.url, "CREDENTIALS_ENCRYPTION_KEY": keyring, "LATCHKEY_METRICS_OPEN": "true"}) as made:
-        made.cli("migrate")
-        made.start()
-        made.bootstrap()
-        made.key = made.service_key(stores=["*"])
-        yield made
+def running(on_cluster):
+    return on_cluster
 
 
 def callback(running, query):

@@ -12,31 +12,16 @@ from pathlib import Path
 
 import pytest
 from deployment import connected, count, deployment, request, self_signed, trusting, wait_until
-from misbehaving import Misbehaving
+from misbehaving import in_front_of_misbehaving
 from wire import Closed, Wire, chunks
 
 STORES = 8
 FAULTS = ["none", "hang", "stall:small", "stall:large", "stall:chunks", "endless:length", "trickle:head:0.05", "deaf"]
 
 
-@contextlib.contextmanager
-def pressed(**options):
-    upstream = Misbehaving()
-    with deployment(stores=STORES, settings={
-            "BIGCOMMERCE_API_URL": f"http://127.0.0.1:{upstream.port}"} | options.pop("settings", {}), **options) as running:
-        running.upstream = upstream
-        running.names = [s["store_hash"] for s in running.control("GET", "/stores")]
-        for store in running.names:
-            running.install(store)
-        running.tokens = {t["store_hash"]: t["access_token"] for t in running.control("GET", "/tokens")}
-        running.key = running.service_key()
-        yield running
-    upstream.close()
-
-
 @pytest.fixture(scope="module")
 def ready():
-    with pressed() as running:
+    with in_front_of_misbehaving(STORES) as running:
         yield running
 
 
@@ -166,7 +151,7 @@ def test_on_one_processor_no_answer_is_wrong(ready):
 def test_with_too_little_memory_no_answer_is_wrong():
     """The address space ends a little above what is in use. The process may end, as when the machine has no more; then it is
     started again, and everything is there."""
-    with pressed() as running:
+    with in_front_of_misbehaving(STORES) as running:
         pid = running.service.pid
         in_use = int(Path(f"/proc/{pid}/status").read_text().split("VmSize:")[1].split()[0]) << 10
         subprocess.run(["prlimit", "--pid", str(pid), f"--as={in_use}:"], check=True)

@@ -1,5 +1,4 @@
 """The spool's disk is full, or fails to sync: nothing is acknowledged that nobody keeps, and nothing is lost that was."""
-import base64
 import contextlib
 import os
 import signal
@@ -7,29 +6,15 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from cluster import Cluster, timed
-from deployment import count, deployment, request, wait_until
+from cluster import timed
+from deployment import count, request, wait_until
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk or fail system calls")
 
 
 @pytest.fixture(scope="module")
-def cluster():
-    made = Cluster()
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def running(cluster):
-    keyring = "k1:" + base64.b64encode(os.urandom(32)).decode()
-    with deployment(start=False, stores=40, settings={
-            "DATABASE_URL": cluster.url, "CREDENTIALS_ENCRYPTION_KEY": keyring}) as made:
-        made.cli("migrate")
-        made.start()
-        made.bootstrap()
-        made.key = made.service_key(stores=["*"])
-        yield made
+def running(on_cluster):
+    return on_cluster
 
 
 def fill(path):

@@ -7,8 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
-from deployment import deployment
-from misbehaving import Misbehaving
+from misbehaving import in_front_of_misbehaving
 from wire import Closed, Wire
 
 STORES, NEIGHBOUR = 24, "store0026"
@@ -85,16 +84,8 @@ STALLS = {"stall:small": (SILENT, passes()), "stall:large": (CUT, passes()), "st
 
 @pytest.fixture(scope="module")
 def ready():
-    upstream = Misbehaving()
-    with deployment(stores=STORES + 3, settings={"BIGCOMMERCE_API_URL": f"http://127.0.0.1:{upstream.port}"}) as running:
-        running.upstream = upstream
-        running.names = [s["store_hash"] for s in running.control("GET", "/stores")]
-        for store in running.names:
-            running.install(store)
-        running.tokens = {t["store_hash"]: t["access_token"] for t in running.control("GET", "/tokens")}
-        running.key = running.service_key()
+    with in_front_of_misbehaving(STORES + 3) as running:
         yield running
-    upstream.close()
 
 
 class Case:

@@ -26,23 +26,6 @@ import Upstream
     func raise() { state.store(true, ordering: .relaxed) }
   }
 
-  /// Holds back whoever waits until it is opened.
-  private actor Gate {
-    private var isOpen = false
-    private var waiting: [CheckedContinuation<Void, Never>] = []
-
-    func wait() async {
-      if isOpen { return }
-      await withCheckedContinuation { waiting.append($0) }
-    }
-
-    func open() {
-      isOpen = true
-      for one in waiting { one.resume() }
-      waiting = []
-    }
-  }
-
   @Test func `one more is refused at once, its body unread, and nothing of it is sent`()
     async throws
   {
