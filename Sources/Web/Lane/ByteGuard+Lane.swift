@@ -4,10 +4,11 @@ import HTTPTypes
 import NIOCore
 import Upstream
 
-// A request that takes the lane is answered by the guard itself; order, limits, deadlines and the drain are those of
-// every request.
+// A request that takes the lane is answered by the guard itself; order, limits, deadlines and the
+// drain are those of every request.
 extension ByteGuard {
-  /// Takes the request whose head was just admitted into the lane; `false` when it goes the ordinary way.
+  /// Takes the request whose head was just admitted into the lane; `false` when it goes the ordinary
+  /// way.
   func enterLane(_ bytes: ByteBuffer) -> Bool {
     guard let lane, case .answering = phase, !head.expectsContinue,
       Lane.takes(bytes.readableBytesUInt8Span, isHEAD: head.isHEAD),

@@ -46,7 +46,8 @@ enum LaneFraming: Sendable {
   }
 }
 
-/// The head of an answer in the lane, with the fields and the framing that the ordinary way would give it.
+/// The head of an answer in the lane, with the fields and the framing that the ordinary way would
+/// give it.
 struct LaneHead {
   let status: Int
   var fields: HTTPFields
