@@ -48,6 +48,8 @@ final class UploadBuffer: Sendable {
         guard try await push(chunk) else { return }
       }
     } catch {
+      // Stopping it cancels the producer, which may take that for an error; nobody else should.
+      if state.withLock({ $0.isStopped }) { return }
       throw .uploadFailed
     }
     try finish()

@@ -184,6 +184,23 @@ final class CountedBody: AsyncSequence, Sendable {
     await never.open()
   }
 
+  @Test func `an early refusal outlives a body that breaks when it is stopped`() async throws {
+    let stopped = Gate()
+    try await withClientAndServer { connection in
+      _ = try await connection.readHead()
+      try await connection.send("HTTP/1.1 413 No\r\nContent-Length: 4\r\n\r\nmu")
+      await stopped.wait()
+      try await connection.send("ch")
+      _ = try await connection.drain()
+    } _: { client, server in
+      let body = BodyThatMindsBeingStopped(stopped: stopped)
+      let response = try await client.send(
+        server.request(.post, body: .stream(length: nil, body)))
+      #expect(response.status == 413)
+      #expect(try await response.body.text == "much")
+    }
+  }
+
   @Test func `a request body that fails is not mistaken for a whole one`() async throws {
     for length in [nil, 100 * 1024] as [Int?] {
       let ends = Atomic<Int>(0)
@@ -319,4 +336,29 @@ extension MisbehavingConnection {
     let length = Int(head[range.upperBound...].prefix { $0.isNumber }) ?? 0
     return try await read(length).readableBytes
   }
+}
+
+/// One byte, and then nothing until its reader is cancelled, which it takes for an error.
+private struct BodyThatMindsBeingStopped: AsyncSequence, Sendable {
+  typealias Element = ByteBuffer
+
+  let stopped: Gate
+
+  struct AsyncIterator: AsyncIteratorProtocol {
+    let stopped: Gate
+    var isFirst = true
+
+    mutating func next() async throws -> ByteBuffer? {
+      if isFirst {
+        isFirst = false
+        return ByteBuffer(string: "x")
+      }
+      let never = AsyncStream<Void> { _ in }
+      for await _ in never {}
+      await stopped.open()
+      throw CancellationError()
+    }
+  }
+
+  func makeAsyncIterator() -> AsyncIterator { AsyncIterator(stopped: stopped) }
 }

@@ -115,20 +115,3 @@ func expectEventually(
   let came = try await eventually(condition)
   #expect(came, sourceLocation: sourceLocation)
 }
-
-/// Opens once; waiting for it ends then.
-actor Gate {
-  private var isOpen = false
-  private var waiters: [CheckedContinuation<Void, Never>] = []
-
-  func open() {
-    isOpen = true
-    for waiter in waiters { waiter.resume() }
-    waiters = []
-  }
-
-  func wait() async {
-    if isOpen { return }
-    await withCheckedContinuation { waiters.append($0) }
-  }
-}
