@@ -48,13 +48,17 @@ extension Callbacks {
   private func load(_ visit: LoadVisit) async -> Result<LoadResult, PostgresError> {
     let clock = ContinuousClock()
     let end = clock.now + timings.load
+    var isInstalling = false
     while true {
       let result = await Deadline.settle(
         within: end - clock.now, each: timings.transaction
       ) { () throws(PostgresError) in try await self.loads.load(visit) }
+      // There was no time for another look; that is not the database's fault.
+      if case .failure = result, isInstalling, clock.now >= end { return .success(.installing) }
       guard case .success(.installing) = result, clock.now + timings.poll < end else {
         return result
       }
+      isInstalling = true
       try? await Task.sleep(for: timings.poll)
     }
   }

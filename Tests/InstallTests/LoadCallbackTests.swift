@@ -28,6 +28,26 @@ import Vault
     }
   }
 
+  /// However little of the time is left for the last look.
+  @Test func `a store whose install is under way is told so when the wait is over`() async throws {
+    try await Deployment.with { first in
+      first.login.hold()
+      async let install = first.install("code1")
+      try await until { first.login.requests.count == 1 }
+      for left in 3..<15 {
+        var options = Deployment.Options()
+        options.timings.poll = .milliseconds(200)
+        options.timings.load = .milliseconds(200 + left)
+        try await Deployment.replica(options, first.database) { second in
+          let answer = try await second.load(second.signed("l\(left)", at: 10))
+          #expect(answer.failure == .installRunning && answer.status == 503)
+        }
+      }
+      first.login.release()
+      #expect(try await install.isConnectedPage)
+    }
+  }
+
   @Test func `with a front end the merchant goes there with a ticket for one use`() async throws {
     var options = Deployment.Options()
     options.appURL = "https://front.example.com/start?a=b"
