@@ -300,6 +300,7 @@ extension Transfer {
 extension Transfer {
   private func startPump() {
     guard pump == nil, case .stream(let buffer, let stream) = upload else { return }
+    (stream as? any SendingObserver)?.sendingBegins()
     let (id, worker) = (id, worker)
     // Not structured: `send` returns with the answer's head, and the request may still be going
     // out. The transfer's end ends it, see `stopUpload`.

@@ -1,4 +1,5 @@
 import Base
+import Curl
 import NIOCore
 import Synchronization
 
@@ -56,5 +57,11 @@ struct LimitedBody: AsyncSequence, Sendable {
 
   func makeAsyncIterator() -> AsyncIterator {
     AsyncIterator(body.makeAsyncIterator(), limit: limit, mark)
+  }
+}
+
+extension LimitedBody: SendingObserver {
+  func sendingBegins() {
+    (body as? any SendingObserver)?.sendingBegins()
   }
 }

@@ -184,6 +184,19 @@ final class CountedBody: AsyncSequence, Sendable {
     await never.open()
   }
 
+  @Test func `a body hears that it is sent before the server hears of the request`() async throws {
+    let body = ObservingBody()
+    try await withClientAndServer { connection in
+      _ = try await connection.readHead()
+      #expect(body.isBegun)
+      try await connection.send("HTTP/1.1 204 None\r\n\r\n")
+      _ = try await connection.drain()
+    } _: { client, server in
+      let order = try server.request(.post, body: .stream(length: nil, body))
+      #expect(try await client.send(order).status == 204)
+    }
+  }
+
   @Test func `an early refusal outlives a body that breaks when it is stopped`() async throws {
     let stopped = Gate()
     try await withClientAndServer { connection in
@@ -361,4 +374,22 @@ private struct BodyThatMindsBeingStopped: AsyncSequence, Sendable {
   }
 
   func makeAsyncIterator() -> AsyncIterator { AsyncIterator(stopped: stopped) }
+}
+
+/// Nothing at all; notes that it is about to be sent.
+private final class ObservingBody: AsyncSequence, SendingObserver, Sendable {
+  typealias Element = ByteBuffer
+  typealias Failure = any Error
+
+  private let begun = Atomic(false)
+
+  var isBegun: Bool { begun.load(ordering: .acquiring) }
+
+  func sendingBegins() { begun.store(true, ordering: .releasing) }
+
+  struct AsyncIterator: AsyncIteratorProtocol {
+    func next() async throws -> ByteBuffer? { nil }
+  }
+
+  func makeAsyncIterator() -> AsyncIterator { AsyncIterator() }
 }

@@ -1,5 +1,6 @@
 import Base
 import BigCommerce
+import Curl
 import Gateway
 import HTTPTypes
 import NIOCore
@@ -113,13 +114,19 @@ import Testing
     }
   }
 
-  @Test func `a body that its reader leaves in the middle ends the connection, announced`()
-    async throws
-  {
+  /// As when BigCommerce answers before it has taken the whole request: its reader is stopped
+  /// after the first part, or before it.
+  @Test(arguments: [true, false])
+  func `a body that its reader leaves in the middle ends the connection, announced`(
+    _ reads: Bool
+  ) async throws {
     var fixture = ListenerFixture()
     fixture.gateway = StubGateway { request in
       guard let body = request.body else { return .text("no body") }
-      // As when BigCommerce answers before it has taken the whole request.
+      guard reads else {
+        (body as? any SendingObserver)?.sendingBegins()
+        return .text("early", status: 413)
+      }
       let reading = Task {
         var parts = body.makeAsyncIterator()
         _ = try await parts.next()

@@ -1,4 +1,5 @@
 package import Base
+import Curl
 package import HTTPTypes
 import Hummingbird
 package import NIOCore
@@ -47,8 +48,9 @@ package enum RequestBodyError: Error, Equatable {
 
 /// A request body as it streams in; may be iterated once.
 ///
-/// Asking for the first part answers `Expect: 100-continue`. It ends without an error only when the
-/// body is complete.
+/// Whoever makes the iterator, or sends the body on, reads it: that answers `Expect: 100-continue`,
+/// and an answer that begins before the body's end ends the connection. It ends without an error only when the body is
+/// complete.
 package struct RequestBodyStream: AsyncSequence, Sendable {
   package typealias Element = ByteBuffer
 
@@ -63,13 +65,8 @@ package struct RequestBodyStream: AsyncSequence, Sendable {
   package struct AsyncIterator: AsyncIteratorProtocol {
     fileprivate var base: RequestBody.AsyncIterator
     fileprivate let connection: Connection?
-    fileprivate var isAsked = false
 
     package mutating func next() async throws -> ByteBuffer? {
-      if !isAsked {
-        isAsked = true
-        connection?.wantBody()
-      }
       if let bytes = try await base.next() { return bytes }
       guard connection?.finishBody() ?? true else { throw RequestBodyError.cut }
       return nil
@@ -77,7 +74,8 @@ package struct RequestBodyStream: AsyncSequence, Sendable {
   }
 
   package func makeAsyncIterator() -> AsyncIterator {
-    AsyncIterator(base: body.makeAsyncIterator(), connection: connection)
+    connection?.wantBody()
+    return AsyncIterator(base: body.makeAsyncIterator(), connection: connection)
   }
 
   /// The whole body.
@@ -100,5 +98,11 @@ package struct RequestBodyStream: AsyncSequence, Sendable {
       throw .cut
     }
     return collected
+  }
+}
+
+extension RequestBodyStream: SendingObserver {
+  package func sendingBegins() {
+    connection?.wantBody()
   }
 }
