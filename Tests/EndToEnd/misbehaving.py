@@ -282,6 +282,8 @@ class Misbehaving:
         self.over = threading.Event()
         self.accepts = threading.Event()
         self.accepts.set()
+        # Whether its accepting has come to rest.
+        self.rests = threading.Event()
         self.lock = threading.Lock()
         self.arrived = collections.defaultdict(list)
         self.flowed = collections.Counter()
@@ -300,7 +302,9 @@ class Misbehaving:
 
     def accept(self):
         while not self.over.is_set():
-            self.accepts.wait()
+            if not self.accepts.is_set():
+                self.rests.set()
+                self.accepts.wait()
             with contextlib.suppress(OSError):
                 connection, _ = self.listener.accept()
                 self.connections += 1
@@ -315,8 +319,12 @@ class Misbehaving:
         time.sleep(0.1)
 
     def pause(self):
-        """Accepts one more connection at most, and keeps a short queue."""
+        """Accepts nobody, and keeps a short queue; returns when that is so."""
+        self.rests.clear()
         self.accepts.clear()
+        with socket.create_connection(("127.0.0.1", self.port)):
+            # The accept that was waiting takes this one, and none comes after it.
+            self.rests.wait()
         self.listener.listen(0)
 
     def go_on(self):
