@@ -41,6 +41,12 @@ struct BigCommerceSandbox: AsyncParsableCommand {
   @Option(help: "Calls that a store allows in a window.") var quota = 150
   @Option(help: "Length of the window in milliseconds.") var quotaWindow = 30_000
   @Option(help: "Requests that are kept for /control/requests.") var journal = 5000
+  @Option(help: "Divides the platform's times for webhooks, such as retries after 60 s and more.")
+  var webhookSpeed = 1.0
+  @Option(help: "Milliseconds for one attempt to deliver a webhook.") var webhookTimeout = 10_000
+  @Option(help: "Connections to one webhook destination.") var webhookConnections = 32
+  @Option(help: "Milliseconds until a new webhook hears of events.") var webhookActivation = 0
+  @Option(help: "Deliveries of webhooks that are remembered.") var webhookHistory = 500_000
   @Option(help: "Event loops.") var threads = 2
 
   func run() async throws {
@@ -63,6 +69,14 @@ struct BigCommerceSandbox: AsyncParsableCommand {
     try await group.run()
   }
 
+  func validate() throws {
+    guard (0.001...1e9).contains(webhookSpeed) else {
+      throw ValidationError("--webhook-speed must be 0.001 to 1e9.")
+    }
+    guard webhookTimeout > 0, webhookConnections > 0, webhookActivation >= 0, webhookHistory > 0
+    else { throw ValidationError("The numbers for webhooks must be positive.") }
+  }
+
   /// The file first, then what the flags and the environment add.
   private func configuration() throws -> SandboxConfiguration {
     var settings = SandboxConfiguration()
@@ -78,6 +92,11 @@ struct BigCommerceSandbox: AsyncParsableCommand {
     settings.quotaWindow = .milliseconds(quotaWindow)
     settings.journalLength = journal
     settings.threads = threads
+    settings.webhookSpeed = webhookSpeed
+    settings.webhookTimeout = .milliseconds(webhookTimeout)
+    settings.webhookConnections = webhookConnections
+    settings.webhookActivation = .milliseconds(webhookActivation)
+    settings.webhookHistory = webhookHistory
     if let config { settings.apps = try SandboxConfiguration.apps(inFile: config) }
     if let app = try SandboxConfiguration.app(
       from: .init(

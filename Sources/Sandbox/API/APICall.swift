@@ -12,6 +12,7 @@ struct APICall: Sendable {
   let now: Timestamp
   let text: RandomText
   let scheme: String
+  let blocklist: Blocklist
   /// What the route's `{…}` segments stood for.
   var parameters: [Substring] = []
 
@@ -95,6 +96,13 @@ struct APIAnswer: Sendable {
   /// A V2 list: a bare array, or 204 when it is empty.
   static func list(_ items: [JSONValue]) -> APIAnswer {
     items.isEmpty ? .noContent : bare(.array(items))
+  }
+
+  /// The same, made anew for each call.
+  var uncached: APIAnswer {
+    var answer = self
+    answer.isCacheable = false
+    return answer
   }
 
   /// The same with `Last-Modified`.

@@ -83,7 +83,7 @@ struct APIHost: Sendable {
       let call = APICall(
         request: request, version: target.version, store: store.hash, clientID: access.clientID,
         query: request.query, now: now, text: platform.text, scheme: scheme,
-        parameters: parameters)
+        blocklist: platform.webhooks.blocklist, parameters: parameters)
       let answer = try handler(&data, call)
       if !isRead {
         data.answers.clear()

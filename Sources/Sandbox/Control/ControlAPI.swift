@@ -31,7 +31,7 @@ struct ControlAPI: Sendable {
 
   private static let commands: [Command] =
     ControlState.commands + ControlApps.commands + ControlStores.commands + ControlGrants.commands
-    + ControlMerchant.commands
+    + ControlMerchant.commands + ControlWebhooks.commands
 
   func respond(to request: SandboxRequest, client: OutboundClient) -> Outcome {
     let segments = request.segments.dropFirst()

@@ -21,7 +21,10 @@ enum ControlStores {
       call throws(ControlError) in
       .json(.array(try find(call).hooks))
     },
-    .init(.PUT, "hooks", arguments: 2, "changes a webhook as the platform may: is_active", setHook),
+    .init(
+      .PUT, "hooks", arguments: 2,
+      "changes a webhook as the platform may: is_active; age_days puts its last event back", setHook
+    ),
   ]
 
   private static func create(_ call: ControlCall) throws(ControlError) -> Outcome {
@@ -69,12 +72,14 @@ enum ControlStores {
   private static func setHook(_ call: ControlCall) throws(ControlError) -> Outcome {
     let store = try find(call)
     guard let id = Int64(call.rest[1]) else { throw .notFound("hook \(call.rest[1])") }
+    let now = call.platform.now
     let changed = store.withData { data -> JSONValue? in
       guard let hook = data.hooks[id] else { return nil }
-      let changed = hook.merging(call.body)
-      data.hooks.replace(id, with: changed)
+      data.hooks.replace(id, with: hook.merging(call.body))
+      if call.body["is_active"] != nil { data.noteSwitch(ofHook: id, at: now) }
+      if let days = call.body["age_days"]?.integer { data.age(hook: id, days: days, at: now) }
       data.answers.clear()
-      return changed
+      return data.hooks[id]
     }
     guard let changed else { throw .notFound("hook \(id)") }
     return .json(changed)

@@ -2,6 +2,7 @@ import Base
 import BigCommerce
 import DequeModule
 import OrderedCollections
+import Synchronization
 
 /// Apps, one-time codes and tokens: what BigCommerce's login host keeps.
 struct Accounts {
@@ -90,11 +91,31 @@ struct Accounts {
     return true
   }
 
+  /// Kills every token of a store.
+  mutating func revokeAll(of store: Store) {
+    for installed in tokenByInstallation.keys where installed.store == store.hash {
+      revoke(installed)
+    }
+  }
+
   /// Every live token, oldest first.
   var tokens: [(token: String, access: Access)] {
     tokenByInstallation.values.compactMap { token in
       accessByToken[token].map { (token, $0) }
     }
+  }
+}
+
+/// The accounts as several threads share them.
+final class AccountBook: Sendable {
+  private let accounts: Mutex<Accounts>
+
+  init(apps: [AppRegistration]) {
+    accounts = Mutex(Accounts(apps: apps))
+  }
+
+  func withLock<Result: Sendable>(_ body: (inout Accounts) -> Result) -> Result {
+    accounts.withLock { body(&$0) }
   }
 }
 

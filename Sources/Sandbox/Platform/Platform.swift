@@ -1,19 +1,26 @@
 import Base
+import NIOCore
 import Synchronization
 
 /// Everything that the stand-in for BigCommerce knows: apps, stores, grants, faults, journal.
 final class Platform: Sendable {
   let configuration: SandboxConfiguration
-  let accounts: Mutex<Accounts>
+  let accounts: AccountBook
   let stores: Mutex<StoreShelf>
   let faults = FaultList()
   let journal: RequestJournal
+  let webhooks: WebhookOffice
   let text: RandomText
 
-  init(_ configuration: SandboxConfiguration) {
+  /// Webhooks are sent on the loop.
+  init(_ configuration: SandboxConfiguration, loop: any EventLoop) {
     self.configuration = configuration
-    accounts = Mutex(Accounts(apps: configuration.apps))
-    stores = Mutex(StoreShelf(configuration: configuration))
+    let accounts = AccountBook(apps: configuration.apps)
+    self.accounts = accounts
+    webhooks = WebhookOffice(configuration, loop: loop) { clientID in
+      accounts.withLock { $0.app(clientID)?.clientSecret }
+    }
+    stores = Mutex(StoreShelf(configuration: configuration, webhooks: webhooks))
     journal = RequestJournal(limit: configuration.journalLength)
     text = RandomText(configuration.random)
   }
@@ -23,7 +30,8 @@ final class Platform: Sendable {
   /// Back to the start: seeded stores, no codes, tokens, faults or recordings; apps stay.
   func reset() {
     accounts.withLock { $0 = Accounts(apps: $0.apps) }
-    stores.withLock { $0 = StoreShelf(configuration: configuration) }
+    stores.withLock { $0 = StoreShelf(configuration: configuration, webhooks: webhooks) }
+    webhooks.reset()
     faults.removeAll()
     journal.clear()
   }
@@ -42,9 +50,11 @@ struct StoreShelf {
   private var byHash: [String: Store] = [:]
   private(set) var hashes: [String] = []
   private let configuration: SandboxConfiguration
+  private let webhooks: WebhookOffice
 
-  init(configuration: SandboxConfiguration) {
+  init(configuration: SandboxConfiguration, webhooks: WebhookOffice) {
     self.configuration = configuration
+    self.webhooks = webhooks
     for number in 1...max(1, configuration.stores) {
       _ = add(hash: StoreShelf.hash(number), name: nil)
     }
@@ -59,7 +69,8 @@ struct StoreShelf {
     let hash = hash ?? StoreShelf.hash(hashes.count + 1)
     guard byHash[hash] == nil, hashes.count < 100_000 else { return nil }
     let store = Store(
-      hash: hash, number: hashes.count + 1, name: name, configuration: configuration)
+      hash: hash, number: hashes.count + 1, name: name, configuration: configuration,
+      webhooks: webhooks)
     byHash[hash] = store
     hashes.append(hash)
     return store

@@ -27,6 +27,17 @@ package struct SandboxConfiguration: Sendable {
   package var journalLength = 5000
   /// The largest request body taken.
   package var bodyLimit: ByteCount = .mebibytes(64)
+  /// By how much the platform's times for webhooks are divided: retries after 60 s and more, the
+  /// blocklist's two and three minutes.
+  package var webhookSpeed = 1.0
+  /// Time for one delivery attempt.
+  package var webhookTimeout: Duration = .seconds(10)
+  /// Connections to one destination.
+  package var webhookConnections = 32
+  /// Time until a new webhook hears of events; a minute on the platform.
+  package var webhookActivation: Duration = .zero
+  /// Deliveries, and attempts, that are remembered.
+  package var webhookHistory = 500_000
   package var clock: WallClock = .system
   package var random: RandomSource = .system
 

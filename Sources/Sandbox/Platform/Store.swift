@@ -8,11 +8,18 @@ final class Store: Sendable {
   let number: Int
   private let data: Mutex<StoreData>
   private let products: Int
+  private let clock: WallClock
+  private let webhooks: WebhookOffice
   private let quotaState: Mutex<Quota>
 
-  init(hash: String, number: Int, name: String?, configuration: SandboxConfiguration) {
+  init(
+    hash: String, number: Int, name: String?, configuration: SandboxConfiguration,
+    webhooks: WebhookOffice
+  ) {
     self.hash = hash
     self.number = number
+    self.webhooks = webhooks
+    clock = configuration.clock
     products = configuration.products
     data = Mutex(StoreData(profile: StoreProfile(hash: hash, number: number, name: name)))
     quotaState = Mutex(
@@ -21,18 +28,29 @@ final class Store: Sendable {
 
   var context: String { "stores/\(hash)" }
 
-  /// Runs with the store's contents, which are seeded by the first use.
+  /// Runs with the store's contents, which are seeded by the first use; webhooks hear of what
+  /// happens meanwhile.
   func withData<Result: Sendable, Failure: Error>(
     _ body: (inout StoreData) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     try data.withLock { data throws(Failure) -> Result in
       if !data.isSeeded { Seed(hash: hash, products: products).fill(&data) }
+      defer {
+        if !data.happenings.isEmpty {
+          webhooks.post(data.takeOccurrences(of: self, at: clock.now()))
+        }
+      }
       return try body(&data)
     }
   }
 
   /// The store's description and people, without seeding a catalogue.
   var profile: StoreProfile { data.withLock { $0.profile } }
+
+  /// Runs with the store's webhooks and what belongs to them, without seeding a catalogue.
+  func withHooks<Result: Sendable>(_ body: (inout StoreData) -> Result) -> Result {
+    data.withLock { body(&$0) }
+  }
 
   /// Every webhook, whoever made it, without seeding a catalogue.
   var hooks: [JSONValue] { data.withLock { $0.hooks.rows } }
@@ -112,7 +130,13 @@ struct StoreData: Sendable {
   var addresses = Table(firstID: 1)
   var customerGroups = Table(firstID: 1)
   var channels = Table(firstID: 1)
-  var hooks = Table(firstID: 20_000_001)
+  var hooks = Table(firstID: 20_000_001) {
+    didSet { knownHookTargets = nil }
+  }
+  var knownHookTargets: [HookTarget]?
+  var hookUse: [Int64: HookUse] = [:]
+  /// What has happened and was not told yet.
+  var happenings: [Happening] = []
   var hookEmails: [String] = []
   var carts = CartShelf()
   var answers = AnswerCache()

@@ -28,15 +28,17 @@ enum HooksResource {
   private static func list(_ data: inout StoreData, _ call: APICall) throws(APIFailure)
     -> APIAnswer
   {
+    data.deactivateIdleHooks(at: call.now)
     let rows = try filter.apply(call.query, to: mine(data, call))
     let page = Page(of: rows, window: try call.window())
-    return call.version == .v2 ? .list(page.items) : .page(page)
+    return (call.version == .v2 ? APIAnswer.list(page.items) : .page(page)).uncached
   }
 
   private static func show(_ data: inout StoreData, _ call: APICall) throws(APIFailure)
     -> APIAnswer
   {
-    answer(try find(data, call), call)
+    data.deactivateIdleHooks(at: call.now)
+    return answer(try find(data, call), call).uncached
   }
 
   private static func create(_ data: inout StoreData, _ call: APICall) throws(APIFailure)
@@ -57,6 +59,7 @@ enum HooksResource {
     guard !siblings.contains(where: { $0["destination"]?.string == destination }) else {
       throw .invalid("destination", "a webhook with this scope and destination exists already")
     }
+    try checkExceptions(data, call, scope: scope, destination: destination, id: nil)
     guard siblings.count < limitPerScope else {
       throw .invalid("scope", "the limit of \(limitPerScope) webhooks for this scope is reached")
     }
@@ -82,7 +85,12 @@ enum HooksResource {
       throw .invalid("body", "at least one field must be given")
     }
     let changed = hook.merging(changes).setting("updated_at", .integer(call.now.seconds))
-    data.hooks.replace(try call.id(), with: changed)
+    let id = try call.id()
+    try checkExceptions(
+      data, call, scope: changed["scope"]?.string, destination: changed["destination"]?.string,
+      id: id)
+    data.hooks.replace(id, with: changed)
+    if body["is_active"] != nil { data.noteSwitch(ofHook: id, at: call.now) }
     return answer(changed, call)
   }
 
@@ -97,18 +105,25 @@ enum HooksResource {
   private static func admin(_ data: inout StoreData, _ call: APICall) throws(APIFailure)
     -> APIAnswer
   {
+    data.deactivateIdleHooks(at: call.now)
     let wanted = call.query["is_active"].map { $0 == "true" }
     let hooks = mine(data, call).filter { wanted == nil || $0["is_active"]?.bool == wanted }
     let page = Page(
       of: hooks.map { hook in
-        hook.setting("status", hook["is_active"]?.bool == true ? "active" : "inactive")
+        hook.setting("status", .string(status(hook, data)))
       }, window: try call.window())
     return .bare([
       "data": [
         "emails": .array(data.hookEmails.map { .string($0) }), "hooks_list": .array(page.items),
-        "blocked_domains": [],
+        "blocked_domains": call.blocklist.listed(clientID: call.clientID, at: call.now),
       ], "meta": page.meta,
-    ])
+    ]).uncached
+  }
+
+  private static func status(_ hook: JSONValue, _ data: StoreData) -> String {
+    guard hook["is_active"]?.bool != true else { return "active" }
+    let isDeactivated = hook["id"]?.integer.flatMap { data.hookUse[$0] }?.isDeactivated == true
+    return isDeactivated ? "deactivated" : "inactive"
   }
 
   private static func updateAdmin(_ data: inout StoreData, _ call: APICall) throws(APIFailure)
@@ -133,6 +148,23 @@ enum HooksResource {
     call.version == .v2 ? .bare(hook) : .data(hook)
   }
 
+  /// One webhook hears of failed deliveries, at a destination that no other webhook has.
+  private static func checkExceptions(
+    _ data: StoreData, _ call: APICall, scope: String?, destination: String?, id: Int64?
+  ) throws(APIFailure) {
+    let isException = scope == WebhookScope.deliveryException
+    for other in mine(data, call) where other["id"]?.integer != id {
+      let isOtherException = other["scope"]?.string == WebhookScope.deliveryException
+      if isException, isOtherException {
+        throw .invalid("scope", "there is a delivery exception webhook already")
+      }
+      if isException || isOtherException, other["destination"]?.string == destination {
+        throw .invalid(
+          "destination", "a delivery exception webhook must have a destination of its own")
+      }
+    }
+  }
+
   /// HTTPS on port 443 only; loopback is let through in any form, or nothing could be tried
   /// locally.
   private static func checkDestination(_ text: String) throws(APIFailure) {
@@ -153,6 +185,20 @@ enum HooksResource {
     guard let headers, headers != .null else { return }
     guard let members = headers.members, members.allSatisfy({ $0.value.string != nil }) else {
       throw .invalid("headers", "headers must be an object of strings")
+    }
+    let isSound = members.allSatisfy { member in
+      !member.name.isEmpty && member.name.utf8.allSatisfy(isTokenByte)
+        && member.value.string?.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F } == true
+    }
+    guard isSound else { throw .invalid("headers", "a header is not valid") }
+  }
+
+  private static func isTokenByte(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+      UInt8(ascii: "A")...UInt8(ascii: "Z"):
+      true
+    default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
     }
   }
 }

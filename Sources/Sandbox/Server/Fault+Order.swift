@@ -18,7 +18,7 @@ extension Fault {
       throw .invalid("unknown field \(unknown.name)")
     }
     let plan = try FaultPlan(kind: kind, order: order)
-    let chance = try Fault.chance(order)
+    let chance = try FaultChance(order: order)
     self.init(
       id: id,
       match: FaultMatch(
@@ -30,13 +30,16 @@ extension Fault {
       carriesOut: order["carry_out"]?.bool ?? plan.carriesOut, replacement: plan.replacement,
       delivery: plan.delivery, order: order)
   }
+}
 
-  private static func chance(_ order: JSONValue) throws(ControlError) -> FaultChance? {
+extension FaultChance {
+  /// Reads `share` and `seed`; `nil` without a share.
+  init?(order: JSONValue) throws(ControlError) {
     guard let wanted = order["share"] else { return nil }
     guard let share = wanted.lenientDecimal, (0...1).contains(share) else {
       throw .invalid("share must be 0 to 1")
     }
-    return FaultChance(share: share, seed: order["seed"]?.integer ?? 0)
+    self.init(share: share, seed: order["seed"]?.integer ?? 0)
   }
 }
 

@@ -24,7 +24,10 @@ struct OutboundClient: Sendable {
         channel.eventLoop.makeCompletedFuture {
           let pipeline = channel.pipeline.syncOperations
           if target.isTLS {
-            try pipeline.addHandler(OutboundClient.tls(target.host, trustFile: trustFile))
+            try pipeline.addHandler(
+              NIOSSLClientHandler(
+                context: OutboundClient.tls(trustFile: trustFile),
+                serverHostname: target.serverName))
           }
           try pipeline.addHTTPClientHandlers()
           try pipeline.addHandler(
@@ -36,17 +39,15 @@ struct OutboundClient: Sendable {
     return answer.futureResult
   }
 
-  private static func tls(_ host: String, trustFile: String?) throws -> NIOSSLClientHandler {
+  /// What to speak TLS with, trusting the file's certificates beside the system's.
+  static func tls(trustFile: String?) throws -> NIOSSLContext {
     var configuration = TLSConfiguration.makeClientConfiguration()
     if let trustFile {
       configuration.additionalTrustRoots = [
         .certificates(try NIOSSLCertificate.fromPEMFile(trustFile))
       ]
     }
-    let isAddress = host.utf8.allSatisfy { $0 == UInt8(ascii: ".") || (48...57).contains($0) }
-    return try NIOSSLClientHandler(
-      context: try NIOSSLContext(configuration: configuration),
-      serverHostname: isAddress ? nil : host)
+    return try NIOSSLContext(configuration: configuration)
   }
 }
 
@@ -91,6 +92,11 @@ struct OutboundTarget: Sendable {
     port = parts.count > 1 ? Int(parts[1]) ?? 0 : (isTLS ? 443 : 80)
     let path = rest[end...].prefix { $0 != "#" }
     target = path.hasPrefix("/") ? String(path) : "/" + path
+  }
+
+  /// What TLS names the server; `nil` for an address.
+  var serverName: String? {
+    host.utf8.allSatisfy { $0 == UInt8(ascii: ".") || (48...57).contains($0) } ? nil : host
   }
 }
 

@@ -36,7 +36,7 @@ package final class SandboxServer: Service {
     _ configuration: SandboxConfiguration, group: MultiThreadedEventLoopGroup
   ) async throws {
     self.group = group
-    platform = Platform(configuration)
+    platform = Platform(configuration, loop: group.next())
     let tls = try SandboxServer.tlsContext(configuration)
     let isSplit = configuration.controlPort != nil
     let main = try await SandboxServer.listen(
@@ -67,6 +67,7 @@ package final class SandboxServer: Service {
   /// Closes the ports and ends the threads.
   package func stop() async throws {
     for channel in channels { try await channel.close() }
+    try await platform.webhooks.stop().get()
     try await group.shutdownGracefully()
   }
 
