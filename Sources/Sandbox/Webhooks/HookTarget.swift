@@ -70,8 +70,7 @@ extension StoreData {
   private mutating func deactivateIfIdle(_ hook: HookTarget, at now: Timestamp) -> Bool {
     let last = hookUse[hook.id]?.lastEvent ?? hook.created
     guard now - last >= StoreData.idleLimit else { return false }
-    deactivateHook(hook.id, at: now)
-    return true
+    return deactivateHook(hook.id, at: now)
   }
 
   /// Puts a webhook's last event back by so many days, and switches it off if that is too long ago.
@@ -81,14 +80,16 @@ extension StoreData {
     deactivateIdleHooks(at: now)
   }
 
-  /// Switches a webhook off as the platform does.
-  mutating func deactivateHook(_ id: Int64, at now: Timestamp) {
-    guard let hook = hooks[id] else { return }
+  /// Switches a webhook off as the platform does; whether it was on.
+  @discardableResult
+  mutating func deactivateHook(_ id: Int64, at now: Timestamp) -> Bool {
+    guard let hook = hooks[id], hook["is_active"] == true else { return false }
     hooks.replace(
       id,
       with: hook.setting("is_active", false).setting("updated_at", .integer(now.seconds)))
     hookUse[id, default: HookUse(lastEvent: now)].isDeactivated = true
     answers.clear()
+    return true
   }
 
   /// Notes that someone has switched a webhook on or off.

@@ -54,7 +54,7 @@ final class WebhookConnection: ChannelInboundHandler {
           try pipeline.addHandler(bound.value)
         }
       }
-      .connect(host: target.host, port: target.port)
+      .connect(to: target)
       .whenFailure { _ in bound.value.end(.connect) }
   }
 
@@ -135,7 +135,18 @@ final class WebhookConnection: ChannelInboundHandler {
     deadline?.cancel()
     deadline = nil
     idleSince = .now()
+    guard let owner else { return close() }
     if !isReusable { close() }
-    owner?.finish(self, isReusable: isReusable)
+    owner.finish(self, isReusable: isReusable)
+  }
+}
+
+extension ClientBootstrap {
+  /// Connects without asking the resolver when the host is an address.
+  fileprivate func connect(to target: OutboundTarget) -> EventLoopFuture<any Channel> {
+    guard let address = try? SocketAddress(ipAddress: target.host, port: target.port) else {
+      return connect(host: target.host, port: target.port)
+    }
+    return connect(to: address)
   }
 }

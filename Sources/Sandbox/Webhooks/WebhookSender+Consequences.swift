@@ -30,7 +30,7 @@ extension WebhookSender {
     let store = delivery.event.store
     guard retries.add(delivery, failed: now) else {
       giveUp(delivery)
-      store.withHooks { $0.deactivateHook(hook.id, at: now) }
+      guard store.withHooks({ $0.deactivateHook(hook.id, at: now) }) else { return }
       notify("deactivated", hook, store, at: now)
       raise(.exhausted, about: hook, in: store, at: now)
       return

@@ -32,6 +32,7 @@ final class WebhookSender {
   private var alarm: (due: Timestamp, task: Scheduled<Void>)?
   private var sweep: Scheduled<Void>?
   var beat: Scheduled<Void>?
+  private var isStopped = false
 
   init(
     _ configuration: SandboxConfiguration, loop: any EventLoop, blocklist: Blocklist,
@@ -50,6 +51,7 @@ final class WebhookSender {
 
   /// Drops everything; answers that still come are not heard.
   func stop() {
+    isStopped = true
     for lane in lanes.values { for connection in lane.idle { connection.close() } }
     lanes = [:]
     retries = RetryQueue()
@@ -129,11 +131,13 @@ final class WebhookSender {
 
 extension WebhookSender: WebhookConnection.Owner {
   func judge(_ exchange: Exchange, _ outcome: AttemptOutcome) {
+    guard !isStopped else { return }
     let took = Duration.nanoseconds((NIODeadline.now() - exchange.started).nanoseconds)
     conclude(exchange.delivery, exchange.hook, outcome, sent: exchange.sent, took: took)
   }
 
   func finish(_ connection: WebhookConnection, isReusable: Bool) {
+    guard !isStopped else { return connection.close() }
     let lane = connection.lane
     lane.busy -= 1
     if isReusable { lane.idle.append(connection) }
