@@ -4,7 +4,8 @@ enum APIRoutes {
     StoreResource.routes, HooksResource.routes, ProductsResource.routes, VariantsResource.routes,
     ProductImagesResource.routes, BrandsResource.routes, CategoriesResource.routes,
     OrdersResource.routes, OrderPartsResource.routes, ShipmentsResource.routes,
-    CustomersResource.routes, CustomerGroupsResource.routes, CartsResource.routes,
+    RefundsResource.routes, CustomersResource.routes, CustomerGroupsResource.routes,
+    CartsResource.routes,
     InventoryResource.routes, ChannelsResource.routes,
   ].flatMap { $0 }
 }

@@ -126,6 +126,7 @@ struct StoreData: Sendable {
   var orders = Table(firstID: 100)
   var orderProducts = Table(firstID: 1)
   var shipments = Table(firstID: 1)
+  var refunds = Table(firstID: 1)
   var customers = Table(firstID: 1)
   var addresses = Table(firstID: 1)
   var customerGroups = Table(firstID: 1)

@@ -25,6 +25,8 @@ enum CartsResource {
     let cart = CartDocument.make(
       id: call.text.uuid(), customer: body["customer_id"]?.integer ?? 0,
       channel: body["channel_id"]?.integer ?? 1, lines: lines, at: call.now)
+    happened("created", cart, &data)
+    for line in lines { lineHappened("created", line, of: cart, &data) }
     return keep(cart, &data, call, status: .created)
   }
 
@@ -44,8 +46,9 @@ enum CartsResource {
   private static func delete(_ data: inout StoreData, _ call: APICall) throws(APIFailure)
     -> APIAnswer
   {
-    _ = try find(data, call)
+    let cart = try find(data, call)
     data.carts.remove(String(call.parameters[0]))
+    happened("deleted", cart, &data)
     return .noContent
   }
 
@@ -55,7 +58,9 @@ enum CartsResource {
     let cart = try find(data, call)
     let body = try call.object()
     try checkVersion(body, cart)
-    let all = CartDocument.lines(cart) + (try lines(body, data, call))
+    let new = try lines(body, data, call)
+    let all = CartDocument.lines(cart) + new
+    for line in new { lineHappened("created", line, of: cart, &data) }
     return keep(
       CartDocument.setting(cart, lines: all, at: call.now), &data, call, status: .created)
   }
@@ -72,6 +77,7 @@ enum CartsResource {
     var lines = CartDocument.lines(cart)
     let index = try position(in: lines, call)
     lines[index] = CartDocument.setting(lines[index], quantity: quantity)
+    lineHappened("updated", lines[index], of: cart, &data)
     return keep(
       CartDocument.setting(cart, lines: lines, at: call.now), &data, call, status: .ok)
   }
@@ -82,9 +88,11 @@ enum CartsResource {
   {
     let cart = try find(data, call)
     var lines = CartDocument.lines(cart)
-    lines.remove(at: try position(in: lines, call))
+    let line = lines.remove(at: try position(in: lines, call))
+    lineHappened("deleted", line, of: cart, &data)
     guard !lines.isEmpty else {
       data.carts.remove(String(call.parameters[0]))
+      happened("deleted", cart, &data)
       return .noContent
     }
     return keep(
@@ -95,7 +103,24 @@ enum CartsResource {
     _ cart: JSONValue, _ data: inout StoreData, _ call: APICall, status: HTTPResponseStatus
   ) -> APIAnswer {
     data.carts.keep(cart, id: cart["id"]?.string ?? "")
+    happened("updated", cart, &data)
     return .data(including(call, cart), status: status)
+  }
+
+  private static func happened(_ what: String, _ cart: JSONValue, _ data: inout StoreData) {
+    data.happened("cart", what, cart["id"], channel: cart["channel_id"])
+  }
+
+  private static func lineHappened(
+    _ what: String, _ line: JSONValue, of cart: JSONValue, _ data: inout StoreData
+  ) {
+    let id = line["id"] ?? .null
+    let cartID = cart["id"] ?? .null
+    data.happen(
+      "store/cart/lineItem/\(what)", ["type": "cart_line_item", "id": id, "cartId": cartID])
+    data.happen(
+      "store/channel/\(cart["channel_id"]?.text ?? "1")/cart/lineItem/\(what)",
+      ["cart_line_item_id": id, "cart_id": cartID])
   }
 
   private static func find(_ data: StoreData, _ call: APICall) throws(APIFailure) -> JSONValue {

@@ -36,8 +36,10 @@ enum CategoriesResource {
     else { throw .invalid(errors) }
     try check(data, name: name, parent: parent, id: nil)
     guard !data.categories.isFull else { throw .full }
-    return .data(
-      data.categories.insert(CategoryDocument.make(name: name, parent: parent).merging(body)))
+    let category = data.categories.insert(
+      CategoryDocument.make(name: name, parent: parent).merging(body))
+    happened("created", category["id"], &data)
+    return .data(category)
   }
 
   private static func update(_ data: inout StoreData, _ call: APICall) throws(APIFailure)
@@ -50,7 +52,15 @@ enum CategoriesResource {
       data, name: changed["name"]?.string ?? "", parent: changed["parent_id"]?.integer ?? 0,
       id: id)
     data.categories.replace(id, with: changed)
+    happened("updated", .integer(id), &data)
     return .data(changed)
+  }
+
+  /// All categories are in the one tree of the first channel.
+  private static func happened(_ what: String, _ id: JSONValue?, _ data: inout StoreData) {
+    data.happened("category", what, id)
+    data.happen(
+      "store/channel/1/category/\(what)", ["category_id": id ?? .null, "tree_id": 1])
   }
 
   /// A category that alone holds a product stays, or the product would be lost to shoppers.
@@ -62,6 +72,7 @@ enum CategoriesResource {
     let orphans = data.products.contains { $0["categories"]?.array == [.integer(id)] }
     guard !orphans else { throw .conflict("Deleting the category would orphan products") }
     data.categories.remove(id)
+    happened("deleted", .integer(id), &data)
     return .noContent
   }
 

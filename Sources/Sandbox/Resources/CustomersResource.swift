@@ -54,6 +54,7 @@ enum CustomersResource {
     let made = items.map { item in
       data.customers.insert(CustomerDocument.make(item, at: call.now))
     }
+    for customer in made { data.happened("customer", "created", customer["id"]) }
     return .data(.array(made))
   }
 
@@ -75,6 +76,7 @@ enum CustomersResource {
       let document = customer.merging(item, except: CustomerDocument.locked)
         .setting("date_modified", .string(CalendarText.iso8601(call.now)))
       data.customers.replace(id, with: document)
+      data.happened("customer", "updated", .integer(id))
       changed.append(document)
     }
     return .data(.array(changed))
@@ -85,7 +87,8 @@ enum CustomersResource {
   {
     guard let ids = call.query["id:in"] else { throw .invalid("id:in", "error.path.missing.") }
     for id in ids.split(separator: ",").compactMap({ Int64($0) }) {
-      data.customers.remove(id)
+      guard data.customers.remove(id) != nil else { continue }
+      data.happened("customer", "deleted", .integer(id))
       data.addresses.removeAll { $0["customer_id"]?.integer == id }
     }
     return .noContent

@@ -62,7 +62,7 @@ enum InventoryResource {
       throw .invalid("items", "error.path.missing.")
     }
     guard items.count <= batchLimit else { throw .tooManyItems(batchLimit) }
-    var levels: [(Int64, Int64)] = []
+    var levels: [(Int64, StockChange)] = []
     for (index, item) in items.enumerated() {
       guard let variant = variant(item, data), let id = variant["id"]?.integer else {
         throw .invalid("items.\(index)", "The item was not found")
@@ -77,9 +77,9 @@ enum InventoryResource {
       guard level >= 0 else {
         throw .invalid("items.\(index).quantity", "The stock would be negative")
       }
-      levels.append((id, level))
+      levels.append((id, StockChange(level: level, difference: isRelative ? quantity : nil)))
     }
-    for (id, level) in levels { setLevel(&data, variant: id, level) }
+    for (id, change) in levels { setLevel(&data, variant: id, change) }
     return .bare(["transaction_id": .string(call.text.uuid())])
   }
 
@@ -94,9 +94,10 @@ enum InventoryResource {
     return nil
   }
 
-  private static func setLevel(_ data: inout StoreData, variant id: Int64, _ level: Int64) {
+  private static func setLevel(_ data: inout StoreData, variant id: Int64, _ change: StockChange) {
     guard let variant = data.variants[id] else { return }
-    data.variants.replace(id, with: variant.setting("inventory_level", .integer(level)))
+    data.variants.replace(id, with: variant.setting("inventory_level", .integer(change.level)))
+    data.stockHappened(variant: variant, change)
     guard let product = variant["product_id"]?.integer, let document = data.products[product] else {
       return
     }

@@ -83,6 +83,7 @@ enum OrdersResource {
     guard !data.orders.isFull, !data.orderProducts.isFull else { throw .full }
     let order = OrderDocument.insert(
       lines: lines, billing: billing, fields: body, into: &data, at: call.now)
+    data.happened("order", "created", order["id"], channel: order["channel_id"])
     var answer = APIAnswer.bare(OrderDocument.linked(order, call), status: .created)
     answer.headers.add(
       name: "location",
@@ -99,7 +100,7 @@ enum OrdersResource {
     var changed = order.merging(body, except: OrderDocument.locked)
     if let status = body["status_id"]?.lenientInteger { changed = setting(changed, status) }
     changed = changed.setting("date_modified", .string(CalendarText.rfc2822(call.now)))
-    data.orders.replace(try call.id(), with: changed)
+    replace(order, with: changed, &data)
     return .bare(OrderDocument.linked(changed, call))
   }
 
@@ -108,7 +109,26 @@ enum OrdersResource {
   {
     let order = try find(data, call)
     data.orders.replace(try call.id(), with: order.setting("is_deleted", true))
+    data.happened("order", "archived", order["id"], channel: order["channel_id"])
     return .noContent
+  }
+
+  /// Puts a changed order in the place of the earlier one, which is an event or two.
+  static func replace(_ order: JSONValue, with changed: JSONValue, _ data: inout StoreData) {
+    guard let id = order["id"]?.integer else { return }
+    data.orders.replace(id, with: changed)
+    data.happened("order", "updated", order["id"], channel: order["channel_id"])
+    guard changed["status_id"] != order["status_id"] else { return }
+    data.happened(
+      "order", "statusUpdated", order["id"], channel: order["channel_id"],
+      [
+        .init(
+          "status",
+          [
+            "previous_status_id": order["status_id"] ?? .null,
+            "new_status_id": changed["status_id"] ?? .null,
+          ])
+      ])
   }
 
   static func find(_ data: StoreData, _ call: APICall) throws(APIFailure) -> JSONValue {

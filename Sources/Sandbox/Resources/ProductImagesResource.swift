@@ -36,6 +36,7 @@ enum ProductImagesResource {
     let image = ImageDocument.make(
       product: product, file: order.file, store: call.store, description: order.description,
       isThumbnail: isFirst || order.isThumbnail, at: call.now, source: order.source)
+    data.happened("product", "updated", .integer(product))
     return .data(data.images.insert(image))
   }
 
@@ -88,14 +89,16 @@ enum ProductImagesResource {
     let changed = image.merging(body)
       .setting("date_modified", .string(CalendarText.iso8601(call.now)))
     data.images.replace(try call.id(1), with: changed)
+    data.happened("product", "updated", changed["product_id"])
     return .data(changed)
   }
 
   private static func delete(_ data: inout StoreData, _ call: APICall) throws(APIFailure)
     -> APIAnswer
   {
-    _ = try find(data, call)
+    let image = try find(data, call)
     data.images.remove(try call.id(1))
+    data.happened("product", "updated", image["product_id"])
     return .noContent
   }
 

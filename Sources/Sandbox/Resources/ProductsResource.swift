@@ -62,6 +62,7 @@ enum ProductsResource {
     try checkBrand(data, body)
     guard !data.products.isFull else { throw .full }
     let product = ProductDocument.insert(body, into: &data, at: call.now)
+    data.happened("product", "created", product["id"])
     return .data(product)
   }
 
@@ -95,6 +96,12 @@ enum ProductsResource {
     }
     let changed = ProductDocument.changing(product, body, at: call.now)
     data.products.replace(id, with: changed)
+    data.happened("product", "updated", .integer(id))
+    if let level = changed["inventory_level"]?.integer,
+      product["inventory_level"] != .integer(level)
+    {
+      data.stockHappened(product: id, StockChange(level: level))
+    }
     return changed
   }
 
@@ -120,7 +127,8 @@ enum ProductsResource {
   }
 
   private static func remove(_ data: inout StoreData, id: Int64) {
-    data.products.remove(id)
+    guard data.products.remove(id) != nil else { return }
+    data.happened("product", "deleted", .integer(id))
     data.variants.removeAll { $0["product_id"]?.integer == id }
     data.images.removeAll { $0["product_id"]?.integer == id }
   }

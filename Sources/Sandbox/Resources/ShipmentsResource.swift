@@ -47,6 +47,7 @@ enum ShipmentsResource {
     guard !data.shipments.isFull else { throw .full }
     let shipment = data.shipments.insert(
       document(order, items: shipped, at: call.now).merging(body.keeping(changeable)))
+    happened("created", shipment, &data)
     settle(&data, order: order, at: call.now)
     var answer = APIAnswer.bare(shipment, status: .created)
     let path = "/stores/\(call.store)/v2/orders/\(order["id"]?.text ?? "")/shipments/"
@@ -77,7 +78,6 @@ enum ShipmentsResource {
 
   /// Brings the order's counts and status in line with what is shipped.
   private static func settle(_ data: inout StoreData, order: JSONValue, at now: Timestamp) {
-    guard let id = order["id"]?.integer else { return }
     let shipped = OrderPartsResource.lines(data, of: order)
       .compactMap { $0["quantity_shipped"]?.lenientInteger }.reduce(0, +)
     let total = order["items_total"]?.integer ?? 0
@@ -87,7 +87,12 @@ enum ShipmentsResource {
     if shipped >= total {
       changed = changed.setting("date_shipped", .string(CalendarText.rfc2822(now)))
     }
-    data.orders.replace(id, with: changed)
+    OrdersResource.replace(order, with: changed, &data)
+  }
+
+  private static func happened(_ what: String, _ shipment: JSONValue, _ data: inout StoreData) {
+    data.happened(
+      "shipment", what, shipment["id"], [.init("orderId", shipment["order_id"] ?? .null)])
   }
 
   private static func update(_ data: inout StoreData, _ call: APICall) throws(APIFailure)
@@ -96,6 +101,7 @@ enum ShipmentsResource {
     let shipment = try find(data, call)
     let changed = shipment.merging(try call.object().keeping(changeable))
     data.shipments.replace(try call.id(1), with: changed)
+    happened("updated", changed, &data)
     return .bare(changed)
   }
 
@@ -104,6 +110,7 @@ enum ShipmentsResource {
   {
     let shipment = try find(data, call)
     data.shipments.remove(try call.id(1))
+    happened("deleted", shipment, &data)
     for item in shipment["items"]?.array ?? [] {
       guard let id = item["order_product_id"]?.integer, let line = data.orderProducts[id] else {
         continue

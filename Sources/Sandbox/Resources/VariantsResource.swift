@@ -47,7 +47,9 @@ enum VariantsResource {
     guard !data.variants.isFull else { throw .full }
     var variant = VariantDocument.base(of: product).merging(body, except: VariantDocument.locked)
     variant = variant.setting("option_values", body["option_values"] ?? [])
-    return .data(data.variants.insert(VariantDocument.repriced(variant)))
+    let kept = data.variants.insert(VariantDocument.repriced(variant))
+    data.skuHappened("created", kept)
+    return .data(kept)
   }
 
   private static func update(_ data: inout StoreData, _ call: APICall) throws(APIFailure)
@@ -79,14 +81,21 @@ enum VariantsResource {
     let changed = VariantDocument.repriced(
       variant.merging(body, except: VariantDocument.locked))
     data.variants.replace(id, with: changed)
+    data.skuHappened("updated", changed)
+    if let level = changed["inventory_level"]?.integer,
+      variant["inventory_level"] != .integer(level)
+    {
+      data.stockHappened(variant: changed, StockChange(level: level))
+    }
     return changed
   }
 
   private static func delete(_ data: inout StoreData, _ call: APICall) throws(APIFailure)
     -> APIAnswer
   {
-    _ = try find(data, call)
+    let variant = try find(data, call)
     data.variants.remove(try call.id(1))
+    data.skuHappened("deleted", variant)
     return .noContent
   }
 
