@@ -1,5 +1,5 @@
 /// The role as which the service works: it can change rows, but neither the schema nor the audit
-/// trail.
+/// trail; what it may do to the schema, functions do for it.
 package enum ServiceRole {
   /// Gives the role what the service needs, no more.
   ///
@@ -47,6 +47,13 @@ package enum ServiceRole {
           found.name, grantee);
       END LOOP;
       EXECUTE format('GRANT USAGE ON ALL SEQUENCES IN SCHEMA %I TO %I', current_schema(), grantee);
+      -- What works as their owner is there to be called by the service, and by nobody else.
+      FOR found IN
+        SELECT p.oid::regprocedure::text AS name FROM pg_proc p
+        WHERE p.pronamespace = current_schema()::regnamespace AND p.prosecdef
+      LOOP
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', found.name, grantee);
+      END LOOP;
     END
     $$
     """

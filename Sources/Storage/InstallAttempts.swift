@@ -151,7 +151,7 @@ package struct InstallAttempts: Sendable {
           WHERE (installations.app_id, installations.store_hash) = (lost.app_id, lost.store_hash)
             AND installations.state IN ('active', 'revoked')
         ), told AS (
-          INSERT INTO lifecycle_events (app_id, store_hash, type, data)
+          INSERT INTO pending_events (app_id, store_hash, type, data)
           SELECT app_id, store_hash, 'app/install_lost', jsonb_build_object('attempt_id', attempt_id)
           FROM lost
         )

@@ -12,6 +12,7 @@ package enum Migrations {
   ///
   /// SwiftPM puts `_` in the place of a leading digit.
   static let files: [(name: String, content: [UInt8])] = [
-    ("0001_installations.sql", PackageResources._001_installations_sql)
+    ("0001_installations.sql", PackageResources._001_installations_sql),
+    ("0002_events.sql", PackageResources._002_events_sql),
   ]
 }

@@ -37,12 +37,12 @@ extension Statement {
       ])
   }
 
-  /// One lifecycle event; data are identifiers only.
+  /// One lifecycle event, which the sequencer puts into the feed; data are identifiers only.
   static func event(
     _ type: String, _ installation: InstallationID, _ data: JSONValue = [:]
   ) -> Statement {
     Statement(
-      "INSERT INTO lifecycle_events (app_id, store_hash, type, data) VALUES ($1, $2, $3, $4)",
+      "INSERT INTO pending_events (app_id, store_hash, type, data) VALUES ($1, $2, $3, $4)",
       [installation.app.text, installation.store.text, type, data])
   }
 

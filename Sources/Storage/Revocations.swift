@@ -153,7 +153,7 @@ package struct Revocations: Sendable {
             UPDATE apps SET revocations_held_at = now() WHERE app_id = $1 AND revocations_held_at IS NULL
             RETURNING app_id
           ), told AS (
-            INSERT INTO lifecycle_events (app_id, store_hash, type, data)
+            INSERT INTO pending_events (app_id, store_hash, type, data)
             SELECT app_id, '', 'app/revocations_held', $2 FROM began
           )
           INSERT INTO audit (actor, action, app_id, details)

@@ -50,7 +50,7 @@ import Testing
           Statement(
             """
             SELECT count(*) AS n FROM (SELECT details::text AS text FROM audit
-              UNION ALL SELECT data::text FROM lifecycle_events) AS written
+              UNION ALL SELECT data::text FROM pending_events) AS written
             WHERE text LIKE '%code-canary%' OR text LIKE '%example.com%' OR text LIKE '%token-of%'
             """)) == 0)
     }

@@ -60,7 +60,7 @@ import Testing
       #expect(try await fleet.answer(.accepted, after: 100_000).isEmpty, "no further canary")
       #expect(
         try await fleet.count(
-          "SELECT count(*) FROM lifecycle_events WHERE type IN ('app/revoked', 'app/reactivated')")
+          "SELECT count(*) FROM pending_events WHERE type IN ('app/revoked', 'app/reactivated')")
           == 2)
       #expect(
         try await fleet.count(
@@ -148,7 +148,7 @@ import Testing
         try await fleet.count("SELECT count(*) FROM installations WHERE state = 'active'") == 30)
       #expect(
         try await fleet.count(
-          "SELECT count(*) FROM lifecycle_events WHERE type = 'app/revocations_held' AND store_hash = ''"
+          "SELECT count(*) FROM pending_events WHERE type = 'app/revocations_held' AND store_hash = ''"
         ) == 1)
       #expect(
         try await fleet.count("SELECT count(*) FROM audit WHERE action = 'revocations_held'") == 1)
@@ -170,7 +170,7 @@ import Testing
         try await fleet.count("SELECT count(*) FROM installations WHERE state = 'revoked'") == 4)
       #expect(
         try await fleet.count(
-          "SELECT count(*) FROM lifecycle_events WHERE type = 'app/revocations_held'") == 0)
+          "SELECT count(*) FROM pending_events WHERE type = 'app/revocations_held'") == 0)
     }
   }
 
@@ -190,7 +190,7 @@ import Testing
       #expect(try await fleet.state("s0") == "revoked")
       #expect(
         try await fleet.count(
-          "SELECT count(*) FROM lifecycle_events WHERE type = 'app/revocations_held'") == 0)
+          "SELECT count(*) FROM pending_events WHERE type = 'app/revocations_held'") == 0)
     }
   }
 

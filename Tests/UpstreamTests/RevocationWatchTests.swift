@@ -120,7 +120,7 @@ private final class Platform: Sendable {
       }
       for store in stores { #expect(try state(store, rig, directory) == .active) }
       let told = try await rig.database.count(
-        Statement("SELECT count(*) FROM lifecycle_events WHERE type = 'app/revocations_held'"))
+        Statement("SELECT count(*) FROM pending_events WHERE type = 'app/revocations_held'"))
       #expect(told == 1)
       // The first round waits for the canaries of all; the second and the third hold each store.
       #expect(watch.verdicts[.held] == 24 && watch.verdicts[.revoked] == 0)

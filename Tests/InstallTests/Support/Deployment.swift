@@ -230,7 +230,7 @@ struct Deployment: Sendable {
   }
 
   func events() async throws -> [String] {
-    try await database.query(Statement("SELECT type FROM lifecycle_events ORDER BY event_id"))
+    try await database.query(Statement("SELECT type FROM pending_events ORDER BY pending_id"))
       .rows.map { try $0.decode("type", as: String.self) }
   }
 

@@ -1,0 +1,202 @@
+import Base
+import Postgres
+import Storage
+import TestSupport
+import Testing
+
+@Suite struct `The feed` {
+  private struct Feed: Sendable {
+    let database: Database
+    let sequencer: Sequencer
+    let feed: EventFeed
+
+    /// Writes events, each in a transaction of its own.
+    func add(_ types: [String], store: String = "abc", app: String = "default") async throws {
+      for type in types {
+        _ = try await database.query(
+          Statement(
+            "INSERT INTO pending_events (app_id, store_hash, type, data) VALUES ($1, $2, $3, '{}')",
+            [app, store, type]))
+      }
+    }
+
+    /// All events behind a position.
+    func all(after position: Int64 = 0, matching filter: EventFilter = EventFilter()) async throws
+      -> [EventRecord]
+    {
+      try await feed.read(after: position, filter, limit: 1000).events
+    }
+  }
+
+  private func withFeed<T: Sendable>(
+    _ body: @Sendable (Feed) async throws -> T
+  ) async throws -> T {
+    try await withTemporaryDatabase(Migrations.all) { (database: Database) in
+      try await body(
+        Feed(
+          database: database, sequencer: Sequencer(database: database, holder: "a"),
+          feed: EventFeed(database: database)))
+    }
+  }
+
+  @Test func `positions have no gaps, and what is pending is in no page`() async throws {
+    try await withFeed { feed in
+      try await feed.add(["t/1", "t/2"])
+      #expect(try await feed.all().isEmpty)
+      #expect(try await feed.sequencer.claim())
+      #expect(try await feed.sequencer.step(above: 0) == 2)
+      #expect(try await feed.sequencer.step(above: 0) == 0)
+      try await feed.add(["t/3"])
+      #expect(try await feed.sequencer.step(above: 0) == 1)
+      let events = try await feed.all()
+      #expect(events.map(\.type) == ["t/1", "t/2", "t/3"])
+      #expect(events.map(\.position) == [1, 2, 3])
+      #expect(Set(events.map(\.id)).count == 3)
+      #expect(try await feed.all(after: 2).map(\.type) == ["t/3"])
+      #expect(try await feed.feed.find(events[1].id) == events[1])
+      #expect(try await feed.feed.find("evt_none") == nil)
+      #expect(try await feed.feed.state().last == 3)
+    }
+  }
+
+  @Test func `filters by type, family, store, app and time; a page says how far it looked`()
+    async throws
+  {
+    try await withFeed { feed in
+      try await feed.add(["store/order/created", "store/order/updated", "store/orderly"])
+      try await feed.add(["store/order/created"], store: "other")
+      try await feed.add(["app/installed"], store: "third", app: "second")
+      #expect(try await feed.sequencer.claim())
+      _ = try await feed.sequencer.step(above: 0)
+      var filter = EventFilter()
+      filter.types = ["store/order/*", "app/installed"]
+      #expect(try await feed.all(matching: filter).map(\.position) == [1, 2, 4, 5])
+      filter.store = StoreHash("abc")
+      #expect(try await feed.all(matching: filter).map(\.position) == [1, 2])
+      filter = EventFilter()
+      filter.app = AppName("second")
+      #expect(try await feed.all(matching: filter).map(\.position) == [5])
+      filter.types = ["store/%"]
+      let nothing = try await feed.feed.read(after: 0, filter, limit: 10)
+      #expect(nothing.events.isEmpty && nothing.position == 5)
+      let cut = try await feed.feed.read(after: 0, EventFilter(), limit: 2)
+      #expect(cut.events.count == 2 && cut.position == 2)
+      filter = EventFilter()
+      filter.since = Timestamp(seconds: 4_000_000_000)
+      #expect(try await feed.all(matching: filter).isEmpty)
+    }
+  }
+
+  @Test func `one replica moves the feed at a time, and another takes over`() async throws {
+    try await withFeed { feed in
+      let other = Sequencer(database: feed.database, holder: "b")
+      #expect(try await feed.sequencer.claim())
+      #expect(try await feed.sequencer.claim(), "its own")
+      #expect(try await !other.claim())
+      try await feed.add(["t/1"])
+      #expect(try await other.step(above: 0) == 0, "who has no lease takes nothing")
+      try await feed.sequencer.release()
+      #expect(try await other.claim())
+      #expect(try await feed.sequencer.step(above: 0) == 0)
+      #expect(try await other.step(above: 0) == 1)
+      _ = try await feed.database.query(
+        Statement("UPDATE feed SET lease_until = now() - interval '1 second'"))
+      #expect(try await feed.sequencer.claim(), "a lease that ran out")
+    }
+  }
+
+  @Test func `another history of the server begins another epoch, and the same does not`()
+    async throws
+  {
+    try await withFeed { feed in
+      #expect(try await feed.sequencer.claim())
+      try await feed.add(["t/1"])
+      _ = try await feed.sequencer.step(above: 0)
+      #expect(try await feed.sequencer.claim())
+      #expect(try await feed.feed.state().epochs == [1: 0])
+      _ = try await feed.database.query(Statement("UPDATE feed SET server = 'restored'"))
+      #expect(try await feed.sequencer.claim())
+      let state = try await feed.feed.state()
+      #expect(state.epoch == 2 && state.epochs == [1: 0, 2: 1])
+    }
+  }
+
+  @Test func `a day never goes back, and a reader finds all days from its position on`()
+    async throws
+  {
+    try await withFeed { feed in
+      #expect(try await feed.sequencer.claim())
+      // As when the server before this one was ahead of it by three days.
+      _ = try await feed.database.query(
+        Statement(
+          "INSERT INTO event_days VALUES ((now() AT TIME ZONE 'UTC')::date, 1), ((now() AT TIME ZONE 'UTC')::date + 3, 2)"
+        ))
+      _ = try await feed.database.query(
+        Statement(
+          """
+          INSERT INTO events SELECT 'default', 'abc', 1, (now() AT TIME ZONE 'UTC')::date, now(), 'evt_1', 't/1',
+            'lifecycle', now(), '{}'
+          """))
+      _ = try await feed.database.query(Statement("UPDATE feed SET last_position = 1"))
+      try await feed.add(["t/2", "t/3"])
+      #expect(try await feed.sequencer.step(above: 0) == 2)
+      #expect(try await feed.all().map(\.position) == [1, 2, 3])
+      #expect(try await feed.all(after: 1).map(\.position) == [2, 3])
+      #expect(
+        try await feed.database.count(
+          Statement(
+            "SELECT count(*) FROM events WHERE recorded_on = (now() AT TIME ZONE 'UTC')::date + 3"))
+          == 2)
+    }
+  }
+
+  @Test func `sixteen writers that commit late, and readers skip and repeat nothing`() async throws
+  {
+    let perWriter = count(ordinary: 40, full: 500)
+    try await withFeed { feed in
+      let written = 16 * perWriter
+      #expect(try await feed.sequencer.claim())
+      try await withThrowingTaskGroup(of: [String].self) { group in
+        for writer in 0..<16 {
+          group.addTask {
+            var random = SeededGenerator(seed: UInt64(writer))
+            for number in 0..<perWriter {
+              let pause = Double.random(in: 0...0.02, using: &random)
+              _ = try await feed.database.withTransaction { transaction in
+                _ = try await transaction.query(
+                  Statement(
+                    "INSERT INTO pending_events (app_id, store_hash, type, data) VALUES ('default', 'abc', $1, '{}')",
+                    ["t/\(writer)/\(number)"]))
+                _ = try await transaction.query(Statement("SELECT pg_sleep($1)", [pause]))
+              }
+            }
+            return []
+          }
+        }
+        group.addTask {
+          var moved = 0
+          while moved < written { moved += try await feed.sequencer.step(above: 0) }
+          return []
+        }
+        for _ in 0..<8 {
+          group.addTask {
+            var seen: [String] = []
+            var position: Int64 = 0
+            while seen.count < written {
+              let page = try await feed.feed.read(after: position, EventFilter(), limit: 100)
+              #expect(
+                page.events.map(\.position) == page.events.indices.map { position + 1 + Int64($0) })
+              seen += page.events.map(\.type)
+              position = page.position
+            }
+            return seen
+          }
+        }
+        var orders: Set<[String]> = []
+        for try await seen in group where !seen.isEmpty { orders.insert(seen) }
+        #expect(orders.count == 1, "all readers saw one order")
+        #expect(Set(orders.first ?? []).count == written, "each event once")
+      }
+    }
+  }
+}
