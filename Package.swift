@@ -149,7 +149,12 @@ let package = Package(
         httpTypes, logging,
       ]),
     // Webhook registration, intake, feed and push.
-    module("Events", ["Upstream", "Storage", "BigCommerce", "Base"]),
+    module(
+      "Events",
+      [
+        "Upstream", "Storage", "Postgres", "Curl", "BigCommerce", "Vault", "Prometheus", "Linux",
+        "Base", crypto, nioCore, httpTypes, lifecycle, logging,
+      ]),
     // The HTTP edge: connection guard, routes, problem bodies, pages.
     module(
       "Web",
@@ -231,6 +236,12 @@ let package = Package(
       [
         "Upstream", "Storage", "Postgres", "Curl", "Reactor", "BigCommerce", "Vault",
         "Prometheus", "Base", nioCore, nioPosix, httpTypes, logging,
+      ]),
+    tests(
+      "Events",
+      [
+        "Upstream", "Storage", "Postgres", "Curl", "Reactor", "BigCommerce", "Vault",
+        "Prometheus", "Linux", "Base", crypto, nioCore, nioPosix, httpTypes, logging, lifecycle,
       ]),
     tests(
       "Web",

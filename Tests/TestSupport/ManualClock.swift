@@ -1,11 +1,13 @@
-import Base
+package import Base
 import Synchronization
 
 /// A monotonic clock that stands still until it is moved.
-final class ManualClock: Sendable {
+package final class ManualClock: Sendable {
   private let moment = Mutex(Duration.seconds(1000))
 
-  var clock: MonotonicClock {
+  package init() {}
+
+  package var clock: MonotonicClock {
     MonotonicClock(
       now: { self.moment.withLock { $0 } },
       sleep: { _ throws(CancellationError) in
@@ -14,7 +16,7 @@ final class ManualClock: Sendable {
       })
   }
 
-  func advance(by duration: Duration) {
+  package func advance(by duration: Duration) {
     moment.withLock { $0 += duration }
   }
 }
