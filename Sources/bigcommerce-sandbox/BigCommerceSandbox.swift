@@ -6,12 +6,12 @@ import Sandbox
 import ServiceLifecycle
 import UnixSignals
 
-/// A stand-in for BigCommerce on this machine: login host, API host, control panel.
+/// A stand-in for BigCommerce on this machine: login host, API host, control panel, webhooks.
 @main
 struct BigCommerceSandbox: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bigcommerce-sandbox",
-    abstract: "A stand-in for BigCommerce: login host, API host, control panel, control API.",
+    abstract: "A stand-in for BigCommerce: login, API, control panel, webhooks, control API.",
     discussion: """
       Give the same URL as BIGCOMMERCE_LOGIN_URL and BIGCOMMERCE_API_URL to the app under test.
       Open the URL in a browser for the control panel; GET /control lists what scripts can do.

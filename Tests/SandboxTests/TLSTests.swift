@@ -77,4 +77,31 @@ import Testing
       }
     }
   }
+
+  @Test func `webhooks go to TLS destinations whose certificate is trusted`() async throws {
+    try await withCertificate { certificate, key in
+      let context = try NIOSSLContext(
+        configuration: .makeServerConfiguration(
+          certificateChain: try NIOSSLCertificate.fromPEMFile(certificate)
+            .map { .certificate($0) },
+          privateKey: .privateKey(try NIOSSLPrivateKey(file: key, format: .pem))))
+      let receiver = HookReceiver()
+      try await MisbehavingServer.run(
+        tls: context, script: { try await receiver.serve($0) }
+      ) { server in
+        for trust in [certificate, nil] {
+          try await withSandbox({ $0.trustFile = trust }) { client in
+            let bench = HookBench(
+              client: try await client.authorised(), receiver: receiver, server: server)
+            try await bench.register("store/*", at: "https://127.0.0.1:\(server.port)/")
+            try await bench.fire("store/order/created", ["count": 40])
+            try await bench.wait(40, "attempts")
+            let failures = Set(try await bench.attempts().map { $0["failure"]?.string })
+            #expect(failures == [trust == nil ? "tls" : nil])
+          }
+        }
+      }
+      #expect(receiver.all.count == 40)
+    }
+  }
 }

@@ -130,6 +130,25 @@ import Testing
   }
 }
 
+@Suite struct `Webhooks in the panel` {
+  @Test func `a store's page shows what came of the last attempt`() async throws {
+    try await withHooks { bench in
+      try await bench.register("store/order/*")
+      func page() async throws -> String { try await bench.client.get("/manage/demo1234").text }
+      #expect(
+        try await page().contains("<td>active</td><td><span class=\"quiet\">none</span></td>"))
+      try await bench.fire("store/order/created")
+      try await bench.wait(1)
+      #expect(try await page().contains("<span class=\"badge good\">200</span></td></tr></tbody>"))
+      try await bench.setting(["faults": [["kind": "dead"]], "speed": 1_000_000])
+      try await bench.fire("store/order/created")
+      try await bench.wait(1, "given_up")
+      let text = try await page()
+      #expect(text.contains("<td>deactivated</td><td><span class=\"badge warn\">dead</span></td>"))
+    }
+  }
+}
+
 @Suite struct `Delivery exceptions` {
   private let scope = "store/hook/deliveryException"
 

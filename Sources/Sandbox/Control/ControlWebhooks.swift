@@ -114,7 +114,7 @@ enum ControlWebhooks {
     return .later(
       call.platform.webhooks.ask {
         $0.ledger.entries(state, after: page.after, store: page.store, limit: page.limit)
-      }.map { .json(.array($0.map(document))) })
+      }.hop(to: call.client.loop).map { .json(.array($0.map(document))) })
   }
 
   private static func attempts(_ call: ControlCall) throws(ControlError) -> Outcome {
@@ -122,7 +122,7 @@ enum ControlWebhooks {
     return .later(
       call.platform.webhooks.ask {
         $0.ledger.attempts(after: page.after, store: page.store, limit: page.limit)
-      }.map { .json(.array($0.map(document))) })
+      }.hop(to: call.client.loop).map { .json(.array($0.map(document))) })
   }
 
   /// The part of the ledger that a query asks for.

@@ -81,16 +81,13 @@ struct Panel: Sendable {
 
   /// The store's webhooks and the calls that came for it last.
   private func activity(of store: Store) -> [String: Any] {
-    let hooks = store.hooks
+    let (hooks, use) = store.withHooks { ($0.hooks.rows, $0.hookUse) }
     let prefix = "/stores/\(store.hash)/"
     let calls = platform.journal.latest(12) { $0.target.hasPrefix(prefix) }
     return [
       "noHooks": hooks.isEmpty, "noCalls": calls.isEmpty,
       "hooks": hooks.map { hook in
-        [
-          "scope": hook["scope"]?.string ?? "", "destination": hook["destination"]?.string ?? "",
-          "state": hook["is_active"]?.bool == true ? "active" : "inactive",
-        ]
+        PanelText.hook(hook, hook["id"]?.integer.flatMap { use[$0] })
       },
       "calls": calls.map { call in
         [
@@ -121,6 +118,16 @@ enum PanelText {
     [
       "id": String(user.id), "name": user.name, "email": user.email,
       "role": user.isOwner ? "owner" : "user", "locale": user.locale,
+    ]
+  }
+
+  static func hook(_ hook: JSONValue, _ use: HookUse?) -> [String: Any] {
+    let isActive = hook["is_active"]?.bool == true
+    let last = use?.lastOutcome ?? ""
+    return [
+      "scope": hook["scope"]?.string ?? "", "destination": hook["destination"]?.string ?? "",
+      "state": isActive ? "active" : use?.isDeactivated == true ? "deactivated" : "inactive",
+      "tried": !last.isEmpty, "last": last, "tone": last.hasPrefix("2") ? "good" : "warn",
     ]
   }
 

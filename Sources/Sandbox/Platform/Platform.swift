@@ -17,8 +17,9 @@ final class Platform: Sendable {
     self.configuration = configuration
     let accounts = AccountBook(apps: configuration.apps)
     self.accounts = accounts
-    webhooks = WebhookOffice(configuration, loop: loop) { clientID in
-      accounts.withLock { $0.app(clientID)?.clientSecret }
+    webhooks = WebhookOffice(configuration, loop: loop) { [weak accounts] clientID in
+      // Weak: accounts know stores, stores the office.
+      accounts?.withLock { $0.app(clientID)?.clientSecret }
     }
     stores = Mutex(StoreShelf(configuration: configuration, webhooks: webhooks))
     journal = RequestJournal(limit: configuration.journalLength)

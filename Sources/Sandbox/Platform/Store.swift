@@ -132,7 +132,12 @@ struct StoreData: Sendable {
   var customerGroups = Table(firstID: 1)
   var channels = Table(firstID: 1)
   var hooks = Table(firstID: 20_000_001) {
-    didSet { knownHookTargets = nil }
+    didSet {
+      knownHookTargets = nil
+      if hookUse.count > hooks.rows.count + 100 {
+        hookUse = hookUse.filter { hooks[$0.key] != nil }
+      }
+    }
   }
   var knownHookTargets: [HookTarget]?
   var hookUse: [Int64: HookUse] = [:]

@@ -9,9 +9,7 @@ extension WebhookSender {
     ledger.note(delivery, outcome, sent: sent, took: took)
     let now = clock.now()
     let store = delivery.event.store
-    store.withHooks {
-      $0.hookUse[hook.id, default: HookUse(lastEvent: now)].lastOutcome = outcome.text
-    }
+    store.withHooks { $0.hookUse[hook.id]?.lastOutcome = outcome.text }
     if outcome.failure != .blocked { count(outcome, hook, store, at: now) }
     if outcome.isSuccess {
       ledger.settle(delivery, .acknowledged)
@@ -89,9 +87,8 @@ extension WebhookSender {
   ) {
     guard hook.scope != WebhookScope.deliveryException else { return }
     let listeners = store.withHooks { data in
-      data.hookTargets().filter {
-        $0.isActive && $0.clientID == hook.clientID && $0.scope == WebhookScope.deliveryException
-      }
+      data.listeners(to: WebhookScope.deliveryException, at: now)
+        .filter { $0.clientID == hook.clientID }
     }
     let data: JSONValue = [
       "type": "webhook", "id": .integer(hook.id), "error_code": .integer(exception.rawValue),
