@@ -55,6 +55,9 @@ final class HookReceiver: Sendable {
   /// No further delivery is answered.
   func mute() { state.withLock { $0.isMute = true } }
 
+  /// Further deliveries are answered again.
+  func unmute() { state.withLock { $0.isMute = false } }
+
   func serve(_ connection: MisbehavingConnection) async throws {
     while true {
       let head = try await connection.readHead()

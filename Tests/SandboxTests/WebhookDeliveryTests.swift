@@ -236,4 +236,65 @@ func isSigned(_ arrival: Arrival, secret: String = "secret") -> Bool {
       #expect(one.array?.count == 30)
     }
   }
+
+  @Test func `a destination that does not answer keeps no other waiting`() async throws {
+    try await withHooks({ $0.webhookConnections = 2 }) { bench in
+      try await bench.register("store/order/*")
+      try await bench.register("store/cart/*", at: "http://localhost:\(bench.server.port)/")
+      bench.receiver.mute()
+      try await bench.fire("store/order/created", ["count": 10])
+      #expect(try await eventually { bench.receiver.all.count == 2 })
+      bench.receiver.unmute()
+      try await bench.fire("store/cart/created", ["count": 10])
+      try await bench.wait(10)
+      #expect(try await bench.counts()["pending"] == 10)
+    }
+  }
+
+  @Test func `the oldest deliveries are forgotten, counts are not`() async throws {
+    try await withHooks({
+      $0.webhookHistory = 10
+      $0.webhookConnections = 1
+    }) { bench in
+      try await bench.register("store/order/*")
+      try await bench.fire("store/order/created", ["count": 50])
+      try await bench.wait(50)
+      #expect(try await bench.counts()["pending"] == 0)
+      let known = try await bench.client.control("events/acknowledged", [:], .get).array
+      #expect(known?.compactMap { $0["number"]?.integer } == Array(41...50))
+      #expect(known?.map { $0["event_id"]?.string } == bench.receiver.all.suffix(10).map(\.id))
+      #expect(try await bench.attempts().compactMap { $0["number"]?.integer } == Array(41...50))
+    }
+  }
+
+  @Test func `a volley can be ended`() async throws {
+    try await withHooks { bench in
+      try await bench.register("store/order/*")
+      try await bench.fire("store/order/created", ["count": 1_000_000, "rate": 1])
+      try await bench.wait(1)
+      #expect(try await bench.counts()["to_fire"] == 999_999)
+      try await bench.client.control("events", [:], .delete)
+      #expect(try await bench.counts()["to_fire"] == 0)
+    }
+  }
+
+  @Test func `a reset ends what waits, and the settings are those of the start`() async throws {
+    try await withHooks { bench in
+      let settings = try await bench.client.control("webhooks", [:], .get)
+      try await bench.register("store/order/*")
+      try await bench.setting(["faults": [["kind": "dead"]], "timeout_ms": 5])
+      try await bench.fire("store/order/created", ["count": 5])
+      try await bench.client.control("reset")
+      #expect(try await bench.client.control("webhooks", [:], .get) == settings)
+      #expect(try await bench.client.control("webhooks/flush") == ["flushed": 0])
+      let counts = try await bench.counts()
+      #expect(counts.members?.allSatisfy { $0.value == 0 } == true)
+      let again = HookBench(
+        client: try await bench.client.authorised(), receiver: bench.receiver,
+        server: bench.server)
+      try await again.register("store/order/*")
+      try await again.fire("store/order/created")
+      try await again.wait(1)
+    }
+  }
 }
