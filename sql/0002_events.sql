@@ -86,7 +86,7 @@ CREATE TABLE feed (
   only_row boolean NOT NULL DEFAULT true,
   feed_id bigint NOT NULL,                       -- random: tells this feed's cursors from another's
   last_position bigint NOT NULL DEFAULT 0,
-  server text NOT NULL DEFAULT '',               -- which history of which server it was last moved on
+  server text NOT NULL DEFAULT '',               -- which history of which server it was last moved on; '' before the first
   lease_holder text,
   lease_until timestamptz,
   CONSTRAINT feed_pkey PRIMARY KEY (only_row),
@@ -102,6 +102,7 @@ CREATE TABLE feed_epochs (
   began_at timestamptz NOT NULL DEFAULT now(),
   CONSTRAINT feed_epochs_pkey PRIMARY KEY (epoch)
 );
+INSERT INTO feed_epochs (epoch, begins_after) VALUES (1, 0);
 
 INSERT INTO pending_events (app_id, store_hash, type, occurred_at, data)
   SELECT app_id, store_hash, type, occurred_at, data FROM lifecycle_events ORDER BY event_id;

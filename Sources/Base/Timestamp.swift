@@ -74,6 +74,14 @@ package struct CivilDate {
     month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
     year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
   }
+
+  /// Days since 1970-01-01; years begin on 1 March, so that the leap day is a year's last.
+  package static func daysSince1970(year: Int64, month: Int64, day: Int64) -> Int64 {
+    let shifted = month <= 2 ? year - 1 : year
+    let monthFromMarch = (month + 9) % 12
+    let dayOfYear = (153 * monthFromMarch + 2) / 5 + day - 1
+    return shifted * 365 + shifted / 4 - shifted / 100 + shifted / 400 + dayOfYear - 719_468
+  }
 }
 
 extension Duration {
@@ -88,5 +96,47 @@ extension Duration {
   /// Seconds with their fraction.
   package var inSeconds: Double {
     Double(components.seconds) + Double(components.attoseconds) / 1e18
+  }
+}
+
+extension Timestamp {
+  /// Reads ISO 8601 in UTC with `Z`, to the second or with up to six decimals; `nil` for any other
+  /// form.
+  package init?(_ text: String) {
+    let bytes = Array(text.utf8)
+    guard bytes.count >= 20, bytes.last == UInt8(ascii: "Z") else { return nil }
+    for (place, mark) in [(4, "-"), (7, "-"), (10, "T"), (13, ":"), (16, ":")] {
+      guard bytes[place] == UInt8(ascii: Unicode.Scalar(mark) ?? " ") else { return nil }
+    }
+    var numbers: [Int64] = []
+    for range in [0..<4, 5..<7, 8..<10, 11..<13, 14..<16, 17..<19] {
+      guard let number = Timestamp.number(bytes[range]) else { return nil }
+      numbers.append(number)
+    }
+    guard (1970...9999).contains(numbers[0]), numbers[3] < 24, numbers[4] < 60, numbers[5] < 60
+    else { return nil }
+    let days = CivilDate.daysSince1970(year: numbers[0], month: numbers[1], day: numbers[2])
+    let date = CivilDate(daysSince1970: days)
+    // Anything else, such as 31 February, would be another day.
+    guard date.month == numbers[1], date.day == numbers[2],
+      let fraction = Timestamp.fraction(bytes[19..<(bytes.count - 1)])
+    else { return nil }
+    let seconds = days * 86400 + numbers[3] * 3600 + numbers[4] * 60 + numbers[5]
+    self.init(microseconds: seconds * 1_000_000 + fraction)
+  }
+
+  /// Microseconds of a text such as `.25`, or of none.
+  private static func fraction(_ bytes: ArraySlice<UInt8>) -> Int64? {
+    guard let point = bytes.first else { return 0 }
+    guard point == UInt8(ascii: "."), (2...7).contains(bytes.count) else { return nil }
+    let digits = bytes.dropFirst() + Array(repeating: UInt8(ascii: "0"), count: 7 - bytes.count)
+    return number(digits)
+  }
+
+  private static func number(_ digits: ArraySlice<UInt8>) -> Int64? {
+    guard digits.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else {
+      return nil
+    }
+    return digits.reduce(0) { $0 * 10 + Int64($1 - UInt8(ascii: "0")) }
   }
 }

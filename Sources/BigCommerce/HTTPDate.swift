@@ -21,7 +21,7 @@ package enum HTTPDate {
     else { return nil }
     guard (1...31).contains(day), (1970...9999).contains(year), hour < 24, minute < 60, second <= 60
     else { return nil }
-    let days = days(year: year, month: Int64(month) + 1, day: day)
+    let days = CivilDate.daysSince1970(year: year, month: Int64(month) + 1, day: day)
     return Timestamp(seconds: days * 86400 + hour * 3600 + minute * 60 + second)
   }
 
@@ -51,13 +51,5 @@ package enum HTTPDate {
       return nil
     }
     return digits.reduce(0) { $0 * 10 + Int64($1 - UInt8(ascii: "0")) }
-  }
-
-  /// Days since 1970-01-01; years begin on 1 March, so that the leap day is a year's last.
-  private static func days(year: Int64, month: Int64, day: Int64) -> Int64 {
-    let shifted = month <= 2 ? year - 1 : year
-    let monthFromMarch = (month + 9) % 12
-    let dayOfYear = (153 * monthFromMarch + 2) / 5 + day - 1
-    return shifted * 365 + shifted / 4 - shifted / 100 + shifted / 400 + dayOfYear - 719_468
   }
 }

@@ -110,6 +110,7 @@ extension HTTPField.Name {
   package static let requestID = known("X-Request-Id")
   /// `Latchkey-Origin`: `upstream` or `gateway`, who speaks in an answer.
   package static let latchkeyOrigin = known("Latchkey-Origin")
+  package static let lastEventID = known("Last-Event-ID")
   static let latchkeyTimeout = known("Latchkey-Timeout")
   static let latchkeyMaxWait = known("Latchkey-Max-Wait")
   static let latchkeyPriority = known("Latchkey-Priority")

@@ -24,6 +24,7 @@ struct Parts: Sendable {
   /// Of callers' calls and our own.
   let time: CallTime
   let gatewayMeter: GatewayMeter
+  let events: EventParts
   let callbackOutcomes = CallbackOutcomes()
   /// In the order of their start; they end in the reverse order, after the listeners.
   let services: [any Service]
@@ -37,6 +38,7 @@ struct Parts: Sendable {
     let suspicions = Suspicions()
     time = CallTime.system
     gatewayMeter = GatewayMeter()
+    events = EventParts(settings: settings, database: database, logger: logger)
     directory = StoreDirectory(
       source: StoreSnapshot(database: database), keyring: session.keyring, logger: logger)
     canary = CanaryCall(
@@ -74,6 +76,7 @@ struct Parts: Sendable {
       services.append(
         SpoolReplay(spool: spool, database: database, keyring: session.keyring, logger: logger))
     }
+    services += events.services
     services.append(InstallDrain(callbacks: callbacks))
     self.services = services
   }

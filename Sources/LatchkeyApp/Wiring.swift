@@ -50,7 +50,8 @@ struct Wiring: Sendable {
         authenticate: authenticate,
         readiness: {
           directory.current() == nil ? "Changes of stores and keys could not be read for 5 s." : nil
-        }, metrics: MetricsPage(isOpen: settings.metricsOpen) { metrics.families }, in: environment
+        }, metrics: MetricsPage(isOpen: settings.metricsOpen) { metrics.families },
+        events: EventStream(reader: parts.events.reader, draining: draining), in: environment
       ) { log.notice("internal listener", metadata: ["port": "\($0)"]) },
       try Listeners.publicListener(
         place(
@@ -152,6 +153,8 @@ struct Wiring: Sendable {
           },
           states: InstallationStates(database: database), tokens: tokens, importer: importer,
           changed: changed
-        ).routes + TicketsAPI(tickets: TicketRedemption(database: database)).routes)
+        ).routes
+        + EventsAPI(reader: parts.events.reader, feed: parts.events.feed, draining: draining).routes
+        + TicketsAPI(tickets: TicketRedemption(database: database)).routes)
   }
 }

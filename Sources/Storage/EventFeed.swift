@@ -46,6 +46,14 @@ package struct FeedState: Hashable, Sendable {
   package let last: Int64
   /// The position of the oldest event that is kept.
   package let oldest: Int64
+
+  package init(id: Int64, epoch: Int64, epochs: [Int64: Int64], last: Int64, oldest: Int64) {
+    self.id = id
+    self.epoch = epoch
+    self.epochs = epochs
+    self.last = last
+    self.oldest = oldest
+  }
 }
 
 /// Which events a reader wants.
@@ -101,9 +109,19 @@ package struct EventFeed: Sendable {
       last: try row.decode("last_position"), oldest: try row.decode("oldest"))
   }
 
-  /// The events behind a position, in order, at most `limit`; of ``span`` positions at most.
+  /// The position of the newest event.
+  package func lastPosition() async throws(PostgresError) -> Int64 {
+    let result = try await database.query(Statement("SELECT last_position FROM feed"))
+    guard let row = result.rows.first else {
+      throw .decoding(column: "last_position", expected: "the feed's row")
+    }
+    return try row.decode("last_position")
+  }
+
+  /// The events behind a position and up to another, in order, at most `limit`; of ``span``
+  /// positions at most.
   package func read(
-    after position: Int64, _ filter: EventFilter, limit: Int
+    after position: Int64, upTo end: Int64, _ filter: EventFilter, limit: Int
   ) async throws(PostgresError) -> EventPage {
     let result = try await database.query(
       Statement(
@@ -112,7 +130,7 @@ package struct EventFeed: Sendable {
           position, EventFeed.span, filter.app?.text, filter.store?.text,
           filter.types.filter { !$0.hasSuffix("/*") },
           filter.types.filter { $0.hasSuffix("/*") }.map { String($0.dropLast()) },
-          filter.since, filter.until, Int64(limit),
+          filter.since, filter.until, Int64(limit), end,
         ]))
     guard let first = result.rows.first else {
       throw .decoding(column: "seen", expected: "how far was looked")
@@ -133,9 +151,8 @@ package struct EventFeed: Sendable {
   /// One row at least, which says how far was looked.
   private static let select: StaticString = """
     WITH bounds AS MATERIALIZED (
-      SELECT greatest($1, least($1 + $2, last_position)) AS seen,
+      SELECT greatest($1, least($1 + $2, $10)) AS seen,
         coalesce((SELECT max(day) FROM event_days WHERE first_position <= $1 + 1), '-infinity') AS day
-      FROM feed
     )
     SELECT bounds.seen, found.* FROM bounds LEFT JOIN LATERAL (
       SELECT position, event_id, app_id, store_hash, type, origin, occurred_at, recorded_at, data FROM events

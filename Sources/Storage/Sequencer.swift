@@ -38,12 +38,14 @@ package struct Sequencer: Sendable {
           SELECT system_identifier || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8) || '/'
             || (SELECT oid FROM pg_database WHERE datname = current_database()) AS server
           FROM pg_control_system()
+        ), was AS (
+          SELECT server FROM feed
         ), moved AS (
           UPDATE feed SET server = here.server FROM here
           WHERE lease_holder = $1 AND feed.server <> here.server RETURNING last_position
         )
         INSERT INTO feed_epochs (epoch, begins_after)
-        SELECT (SELECT coalesce(max(epoch), 0) + 1 FROM feed_epochs), last_position FROM moved
+        SELECT (SELECT max(epoch) + 1 FROM feed_epochs), last_position FROM moved, was WHERE was.server <> ''
         """, [holder]),
     ])
     return (results.first?.affected ?? 0) > 0

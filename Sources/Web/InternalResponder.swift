@@ -17,6 +17,8 @@ package typealias Readiness = @Sendable () -> String?
 struct InternalResponder: Routes {
   let gateway: any GatewayResponding
   let api: APIRoutes
+  /// `nil`: there is no such route.
+  let events: EventStream?
   let authenticate: Authenticate
   let readiness: Readiness
   let metrics: MetricsPage
@@ -26,10 +28,11 @@ struct InternalResponder: Routes {
     // By the raw prefix, before anything splits or decodes the path.
     if request.target.text.utf8.starts(with: "/stores/".utf8) { return await relay(request) }
     do throws(Problem) {
-      switch request.target.path {
+      switch String(request.target.path) {
       case "/livez": return try probe(request) { () throws(Problem) in "ok\n" }
       case "/readyz": return try probe(request, ready)
       case "/metrics": return try showMetrics(request)
+      case EventStream.path: return try await stream(request)
       default: return try await callAPI(request)
       }
     } catch {
@@ -87,6 +90,14 @@ struct InternalResponder: Routes {
   }
 
   // MARK: JSON API
+
+  private func stream(_ request: WebRequest) async throws(Problem) -> Response {
+    guard let events else { throw .noRoute }
+    guard request.method == .get else { throw .methodNotAllowed(["GET"]) }
+    let caller = try authenticate(request.headers).get()
+    guard caller.grant.allows(Ability.eventsRead) else { throw .abilityMissing(.eventsRead) }
+    return try await events.response(to: request, caller)
+  }
 
   private func callAPI(_ request: WebRequest) async throws(Problem) -> Response {
     let caller = try authenticate(request.headers).get()

@@ -90,10 +90,11 @@ package enum Listeners {
   package static func internalListener(
     _ settings: ListenerPlace, gateway: any GatewayResponding, api: APIRoutes,
     authenticate: @escaping Authenticate, readiness: @escaping Readiness, metrics: MetricsPage,
-    in environment: ListenerEnvironment, started: @escaping @Sendable (Int) -> Void = { _ in }
+    events: EventStream? = nil, in environment: ListenerEnvironment,
+    started: @escaping @Sendable (Int) -> Void = { _ in }
   ) throws -> any Service {
     let routes = InternalResponder(
-      gateway: gateway, api: api, authenticate: authenticate, readiness: readiness,
+      gateway: gateway, api: api, events: events, authenticate: authenticate, readiness: readiness,
       metrics: metrics, draining: environment.draining)
     return application(
       "internal", routes, settings.hasLane ? gateway : nil, settings,

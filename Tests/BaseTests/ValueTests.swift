@@ -136,4 +136,20 @@ import Testing
     #expect(made.count == 1000)
     #expect(made.allSatisfy { RequestID($0) != nil })
   }
+
+  @Test func `a moment is read as it is written, and nothing else is one`() {
+    for microseconds in [0, 1_000, 1_709_164_799_999_000, 1_709_251_200_000_000] as [Int64] {
+      let moment = Timestamp(microseconds: microseconds)
+      #expect(Timestamp(moment.description) == moment)
+    }
+    #expect(Timestamp("2026-01-31T09:30:00Z") == Timestamp(seconds: 1_769_851_800))
+    #expect(Timestamp("2024-02-29T23:59:59.25Z") == Timestamp(microseconds: 1_709_251_199_250_000))
+    for text in [
+      "", "2026-01-31", "2026-01-31T09:30:00", "2026-01-31 09:30:00Z", "2026-02-29T00:00:00Z",
+      "2026-13-01T00:00:00Z", "2026-01-01T24:00:00Z", "2026-01-01T00:00:00.Z",
+      "2026-01-01T00:00:00.1234567Z", "2026-01-01T00:00:00+00:00", "+026-01-01T00:00:00Z",
+    ] {
+      #expect(Timestamp(text) == nil, "\(text)")
+    }
+  }
 }

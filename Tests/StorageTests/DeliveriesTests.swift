@@ -174,7 +174,7 @@ extension Delivery {
   static func sample(
     _ store: String, key: UInt8, fate: Fate? = nil, body: [UInt8] = Array("{}".utf8)
   ) throws -> Delivery {
-    try Delivery(
+    Delivery(
       installation: InstallationID(app: .default, store: try #require(StoreHash(store))),
       key: [key],
       receivedAt: Timestamp(microseconds: 1_700_000_001_000_002), webhookID: "msg_\(key)",

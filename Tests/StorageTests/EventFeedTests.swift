@@ -24,7 +24,8 @@ import Testing
     func all(after position: Int64 = 0, matching filter: EventFilter = EventFilter()) async throws
       -> [EventRecord]
     {
-      try await feed.read(after: position, filter, limit: 1000).events
+      try await feed.read(after: position, upTo: try await feed.lastPosition(), filter, limit: 1000)
+        .events
     }
   }
 
@@ -77,9 +78,9 @@ import Testing
       filter.app = AppName("second")
       #expect(try await feed.all(matching: filter).map(\.position) == [5])
       filter.types = ["store/%"]
-      let nothing = try await feed.feed.read(after: 0, filter, limit: 10)
+      let nothing = try await feed.feed.read(after: 0, upTo: 5, filter, limit: 10)
       #expect(nothing.events.isEmpty && nothing.position == 5)
-      let cut = try await feed.feed.read(after: 0, EventFilter(), limit: 2)
+      let cut = try await feed.feed.read(after: 0, upTo: 5, EventFilter(), limit: 2)
       #expect(cut.events.count == 2 && cut.position == 2)
       filter = EventFilter()
       filter.since = Timestamp(seconds: 4_000_000_000)
@@ -183,7 +184,9 @@ import Testing
             var seen: [String] = []
             var position: Int64 = 0
             while seen.count < written {
-              let page = try await feed.feed.read(after: position, EventFilter(), limit: 100)
+              let page = try await feed.feed.read(
+                after: position, upTo: try await feed.feed.lastPosition(), EventFilter(), limit: 100
+              )
               #expect(
                 page.events.map(\.position) == page.events.indices.map { position + 1 + Int64($0) })
               seen += page.events.map(\.type)

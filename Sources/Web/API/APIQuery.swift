@@ -42,11 +42,7 @@ package struct APIQuery: Sendable {
 
   /// `limit`: 1 to 1000, 100 when absent.
   package func limit() throws(Problem) -> Int {
-    guard let text = values["limit"] else { return 100 }
-    guard let limit = Int(text), (1...1000).contains(limit) else {
-      throw .badRequest("The query parameter limit is a whole number from 1 to 1000.")
-    }
-    return limit
+    try wholeNumber("limit", 1...1000) ?? 100
   }
 
   /// Decodes `%XX` and `+`; `nil` when that is not UTF-8 or an escape is cut.
@@ -65,5 +61,30 @@ package struct APIQuery: Sendable {
       }
     }
     return String(validating: bytes, as: UTF8.self)
+  }
+}
+
+extension APIQuery {
+  /// A whole number within bounds; `nil` when it is absent.
+  package func wholeNumber(
+    _ name: String, _ range: ClosedRange<Int>
+  ) throws(Problem) -> Int? {
+    guard let text = self[name] else { return nil }
+    guard let number = Int(text), range.contains(number) else {
+      throw .badRequest(
+        "The query parameter \(name) is a whole number from \(range.lowerBound) to \(range.upperBound)."
+      )
+    }
+    return number
+  }
+
+  /// A moment, such as `2026-01-31T09:30:00Z`; `nil` when it is absent.
+  package func time(_ name: String) throws(Problem) -> Timestamp? {
+    guard let text = self[name] else { return nil }
+    guard let time = Timestamp(text) else {
+      throw .badRequest(
+        "The query parameter \(name) is a UTC time such as 2026-01-31T09:30:00Z.")
+    }
+    return time
   }
 }

@@ -1,0 +1,164 @@
+import Base
+import BigCommerce
+package import Events
+import HTTPTypes
+import Postgres
+package import Storage
+
+/// `/v1/events`: the ordered feed, a page at a time.
+package struct EventsAPI: Sendable {
+  /// The longest that a caller may let a page wait for its first event.
+  static let longestWait = 60
+
+  let reader: FeedReader
+  let feed: EventFeed
+  let draining: Draining
+
+  package init(reader: FeedReader, feed: EventFeed, draining: Draining) {
+    self.reader = reader
+    self.feed = feed
+    self.draining = draining
+  }
+
+  package var routes: [APIRoute] {
+    [
+      APIRoute(
+        .get, "events", ability: .eventsRead,
+        parameters: ["after", "type", "store", "app", "since", "until", "limit", "wait"]
+      ) { request throws(Problem) in try await list(request) },
+      APIRoute(.get, "events/{id}", ability: .eventsRead) {
+        request throws(Problem) in try await show(request)
+      },
+    ]
+  }
+
+  private func list(_ request: APIRequest) async throws(Problem) -> APIAnswer {
+    let wanted = try EventQuery(request.query, request.caller)
+    let wait = try request.query.wholeNumber("wait", 0...EventsAPI.longestWait) ?? 0
+    let page = try await reader.find(
+      wanted, limit: try request.query.limit(), wait: .seconds(wait), request.caller
+    ) { draining.isDraining }
+    return .page(
+      zip(page.events, page.cursors).map { EventDocument.json(for: $0, at: $1) },
+      next: page.next.text)
+  }
+
+  private func show(_ request: APIRequest) async throws(Problem) -> APIAnswer {
+    let event = try await stored { () throws(PostgresError) in
+      try await feed.find(request.arguments[0])
+    }
+    guard let event, request.caller.maySee(event) else { throw .unknown("event") }
+    return APIAnswer(EventDocument.json(for: event))
+  }
+}
+
+/// Which events a caller asks for, and from where on.
+struct EventQuery: Sendable {
+  var start: FeedReader.Start
+  let filter: EventFilter
+
+  /// `after` is a cursor, `oldest` (also when it is absent) or `newest`.
+  ///
+  /// - Throws: 400 for what is malformed, 403 for what the caller's grant does not hold.
+  init(_ query: APIQuery, _ caller: APICaller) throws(Problem) {
+    start = try EventQuery.start(query["after"])
+    var filter = EventFilter()
+    filter.app = caller.grant.app
+    if let text = query["app"] {
+      guard let app = AppName(text) else {
+        throw .badRequest("The query parameter app is an app's name.")
+      }
+      guard caller.grant.allows(app: app) else {
+        throw .grantMissing("This key is not for the app \(app).")
+      }
+      filter.app = app
+    }
+    if let text = query["store"] {
+      guard let store = StoreHash(text) else {
+        throw .badRequest("A store hash is 1 to 32 lower-case letters and digits.")
+      }
+      guard caller.mayName(InstallationID(app: filter.app ?? .default, store: store)) else {
+        throw .grantMissing("This key is not for the store \(store).")
+      }
+      filter.store = store
+    }
+    filter.types = try EventQuery.types(query["type"])
+    filter.since = try query.time("since")
+    filter.until = try query.time("until")
+    self.filter = filter
+  }
+
+  static func start(_ text: String?) throws(Problem) -> FeedReader.Start {
+    switch text {
+    case nil, "oldest": return .oldest
+    case "newest": return .newest
+    case .some(let text):
+      guard let cursor = FeedCursor(text) else { throw .badCursor }
+      return .after(cursor)
+    }
+  }
+
+  private static func types(_ text: String?) throws(Problem) -> [String] {
+    guard let text else { return [] }
+    let types = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+    let isFine = types.allSatisfy { type in
+      !type.isEmpty && !type.dropLast(type.hasSuffix("/*") ? 1 : 0).contains("*")
+    }
+    guard isFine, types.count <= 50 else {
+      throw .badRequest(
+        "The query parameter type is up to 50 types such as store/order/created or store/order/*, with commas between."
+      )
+    }
+    return types
+  }
+}
+
+extension FeedReader {
+  /// ``page(from:_:limit:wait:isAllowed:isOver:)`` for a caller, with the API's problems.
+  func find(
+    _ query: EventQuery, limit: Int, wait: Duration, _ caller: APICaller, isOver: () -> Bool
+  ) async throws(Problem) -> Page {
+    do throws(Failure) {
+      return try await page(
+        from: query.start, query.filter, limit: limit, wait: wait,
+        isAllowed: caller.maySee, isOver: isOver)
+    } catch {
+      switch error {
+      case .database(let error): throw .database(error)
+      case .cursor(.foreign): throw .badCursor
+      case .cursor(.expired(let resume)): throw .cursorExpired(resume)
+      }
+    }
+  }
+}
+
+extension APICaller {
+  /// Events of an app as a whole are for keys of all its stores.
+  func maySee(_ event: EventRecord) -> Bool {
+    guard let store = event.store else {
+      return grant.stores == .all && grant.allows(app: event.app)
+    }
+    return mayName(InstallationID(app: event.app, store: store))
+  }
+}
+
+extension EventDocument {
+  /// The event with its cursor, from which the feed goes on behind it.
+  static func json(for event: EventRecord, at cursor: FeedCursor) -> JSONValue {
+    .object((json(for: event).members ?? []) + [.init("cursor", .string(cursor.text))])
+  }
+}
+
+extension Problem {
+  static let badCursor = Problem.badRequest(
+    "The query parameter after is a cursor of this feed (next, or an event's cursor), oldest or newest."
+  )
+
+  fileprivate static func cursorExpired(_ resume: FeedCursor) -> Problem {
+    Problem(
+      status: 410, code: "cursor_expired", title: "Cursor expired",
+      detail:
+        "What follows this cursor is no longer kept. Go on with the cursor in oldest, and compare what you hold with the stores.",
+      fields: [.init("oldest", .string(resume.text))])
+  }
+}
