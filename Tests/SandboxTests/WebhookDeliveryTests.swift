@@ -199,6 +199,7 @@ func isSigned(_ arrival: Arrival, secret: String = "secret") -> Bool {
       bench.receiver.mute()
       try await bench.fire("store/order/created")
       try await bench.wait(1, "attempts")
+      try await bench.setting(["timeout_ms": 10_000])
       try await bench.fire("store/cart/created")
       try await bench.wait(2, "attempts")
       let failures = try await bench.attempts().map { $0["failure"]?.string }
