@@ -153,7 +153,7 @@ let package = Package(
       "Events",
       [
         "Upstream", "Storage", "Postgres", "Curl", "BigCommerce", "Vault", "Prometheus", "Linux",
-        "Base", crypto, nioCore, httpTypes, lifecycle, logging,
+        "Base", crypto, deque, nioCore, httpTypes, lifecycle, logging,
       ]),
     // The HTTP edge: connection guard, routes, problem bodies, pages.
     module(

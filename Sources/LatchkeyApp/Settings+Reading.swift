@@ -1,4 +1,5 @@
 import Base
+import Events
 import Logging
 
 extension Settings {

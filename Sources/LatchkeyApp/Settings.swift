@@ -1,4 +1,5 @@
 package import Base
+package import Events
 package import Logging
 package import Web
 
@@ -23,7 +24,8 @@ package struct Settings: Sendable {
   package let calls: Int
   /// Addresses or blocks whose `X-Forwarded-For` counts.
   package let trustedProxies: [String]
-  package let webhookSignatures: WebhookSignatures
+  /// What happens to a delivery whose signature is missing or wrong.
+  package let webhookSignatures: SignaturePolicy
   /// Delays between attempts to push an event.
   package let pushSchedule: [Duration]
   package let retention: RetentionSettings
@@ -109,11 +111,6 @@ package struct ListenerSettings: Sendable {
   package let address: ListenAddress
   /// Read again on SIGHUP.
   package let tls: TLSIdentity.Files?
-}
-
-/// What happens to a delivery whose platform signature is missing or wrong.
-package enum WebhookSignatures: String, CaseIterable, Sendable {
-  case observe, enforce, off
 }
 
 /// How long things are kept, in days.

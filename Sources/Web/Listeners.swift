@@ -70,12 +70,13 @@ package enum Listeners {
   /// would have found.
   package static func publicListener(
     _ settings: ListenerPlace, _ site: PublicSettings, callbacks: any CallbackHandling,
+    webhooks: WebhookHandling? = nil,
     isReady: @escaping @Sendable () -> Bool, in environment: ListenerEnvironment,
     started: @escaping @Sendable (Int) -> Void = { _ in }
   ) throws -> any Service {
     let limits = settings.limits ?? .publicListener
     let routes = PublicResponder(
-      routes: PublicRoutes(settings: site), callbacks: callbacks,
+      routes: PublicRoutes(settings: site), callbacks: callbacks, webhooks: webhooks,
       underWay: CallbacksUnderWay(most: limits.requestsInFlight),
       pages: try MerchantPages(brand: site.brand, frameAncestors: site.frameAncestors),
       draining: environment.draining, isReady: isReady)

@@ -1,14 +1,21 @@
 import Base
+import BigCommerce
+package import Events
 import HTTPTypes
 import Hummingbird
 import Install
 
-/// Answers the public listener: callbacks, install links, health.
+/// Takes a webhook that arrived.
+package typealias WebhookHandling = @Sendable (WebhookRequest) async -> IntakeAnswer
+
+/// Answers the public listener: callbacks, webhooks, install links, health.
 ///
 /// Nothing internal is known here.
 struct PublicResponder: Routes {
   let routes: PublicRoutes
   let callbacks: any CallbackHandling
+  /// `nil`: webhooks have no address here.
+  let webhooks: WebhookHandling?
   let underWay: CallbacksUnderWay
   let pages: MerchantPages
   let draining: Draining
@@ -20,12 +27,16 @@ struct PublicResponder: Routes {
     guard let route = routes.route(String(request.target.path)) else {
       return Response(.noPublicRoute, requestID)
     }
+    if case .webhook(let app, let token) = route {
+      return await take(request, app, token)
+    }
     let isCallback = if case .callback = route { true } else { false }
     // A callback acts, so a HEAD (a link checker, a preview) must not reach it.
     guard request.method == .get || (request.method == .head && !isCallback) else {
       return Response(.methodNotAllowed(isCallback ? ["GET"] : ["GET", "HEAD"]), requestID)
     }
     switch route {
+    case .webhook: return Response(.noPublicRoute, requestID)
     case .health:
       return Response(status: isReady() && !draining.isDraining ? .ok : .serviceUnavailable)
     case .home: return pages.home()
@@ -44,6 +55,33 @@ struct PublicResponder: Routes {
         return await handle(kind, callback)
       }
       return render(answer, requestID)
+    }
+  }
+
+  /// The sender is told no more than whether to come again: its answer counts against every store.
+  private func take(_ request: WebRequest, _ app: AppName, _ token: String) async -> Response {
+    let requestID = request.requestID
+    guard let webhooks else { return Response(.noPublicRoute, requestID) }
+    guard request.method == .post else { return Response(.methodNotAllowed(["POST"]), requestID) }
+    let body: ByteBuffer
+    do throws(RequestBodyError) {
+      body = try await request.body.collect(upTo: WebhookLimits.body, within: WebhookLimits.time)
+    } catch {
+      return Response(error == .tooLarge ? .deliveryTooLarge : .deliveryCut, requestID)
+    }
+    let secrets = request.headers.filter {
+      $0.name.canonicalName == WebhookLimits.secretHeader
+    }.map(\.value)
+    let delivery = WebhookRequest(
+      app: app, pathToken: token, secrets: secrets,
+      signature: WebhookSignatureHeaders(request.headers), body: Array(body.readableBytesView),
+      requestID: requestID)
+    // Its answer is true for whoever asks again, so it is worked out even when nobody waits.
+    switch await toTheEnd({ await webhooks(delivery) }) {
+    case .taken: return Response(status: .ok)
+    case .unknownAddress: return Response(.noPublicRoute, requestID)
+    case .forged: return Response(.deliveryRefused, requestID)
+    case .unavailable: return Response(.deliveryUnavailable, requestID)
     }
   }
 
@@ -66,7 +104,32 @@ struct PublicResponder: Routes {
   }
 }
 
+/// What a delivery may cost.
+private enum WebhookLimits {
+  static let body = ByteCount.kibibytes(64)
+  /// From the head to the end of the body.
+  static let time = Duration.seconds(5)
+  /// The header with the address's secret, as canonical names are written.
+  static let secretHeader = WebhookAddress.secretHeader.lowercased()
+}
+
 extension Problem {
+  fileprivate static let deliveryTooLarge = Problem(
+    status: 413, code: "body_too_large", title: "Body too large",
+    detail: "A delivery has at most 64 KiB.")
+
+  fileprivate static let deliveryCut = Problem(
+    status: 400, code: "body_incomplete", title: "Body incomplete",
+    detail: "The delivery did not arrive whole within 5 s.")
+
+  fileprivate static let deliveryRefused = Problem(
+    status: 401, code: "delivery_refused", title: "Delivery refused",
+    detail: "This is not a delivery of BigCommerce's for this address.")
+
+  fileprivate static let deliveryUnavailable = Problem(
+    status: 503, code: "unavailable", title: "Unavailable",
+    detail: "The delivery cannot be kept right now. Send it again.", retryAfter: 5)
+
   fileprivate static let noPublicRoute = Problem(
     status: 404, code: "not_found", title: "Not found", detail: "There is nothing at this path.")
 }

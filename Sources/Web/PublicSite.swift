@@ -41,6 +41,8 @@ struct PublicRoutes: Sendable {
   enum Route: Equatable {
     case callback(CallbackKind, AppName)
     case installLink(AppName)
+    /// A webhook's address: its app and its path token.
+    case webhook(AppName, String)
     case health
     case home
   }
@@ -64,6 +66,7 @@ struct PublicRoutes: Sendable {
     case "/auth/install": return installLink(.default)
     default: break
     }
+    if path.hasPrefix("/webhooks/") { return webhook(path) }
     let parts = path.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
     guard parts.count == 4, parts[0].isEmpty, parts[1] == "apps", let app = AppName(parts[2]),
       settings.installLinks[app] != nil
@@ -73,6 +76,17 @@ struct PublicRoutes: Sendable {
       return nil
     }
     return .callback(kind, app)
+  }
+
+  /// `/webhooks/{app}/{token}`; what BigCommerce tells of failed deliveries comes to `/exceptions`
+  /// below it.
+  private func webhook(_ path: String) -> Route? {
+    var parts = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst(2)
+    if parts.count == 3, parts.last == "exceptions" { parts.removeLast() }
+    guard parts.count == 2, let app = parts.first.flatMap({ AppName($0) }), let token = parts.last,
+      settings.installLinks[app] != nil, (1...64).contains(token.utf8.count)
+    else { return nil }
+    return .webhook(app, String(token))
   }
 
   private func installLink(_ app: AppName) -> Route? {

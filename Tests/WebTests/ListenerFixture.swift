@@ -1,5 +1,6 @@
 import Base
 import BigCommerce
+import Events
 import Gateway
 import HTTPTypes
 import Install
@@ -98,6 +99,8 @@ struct ListenerFixture {
   let internalCounters = ListenerCounters()
   var gateway = StubGateway.echo
   var callbacks = StubCallbacks()
+  /// What comes of a webhook.
+  var webhooks: WebhookHandling = { _ in .unknownAddress }
   var routes: [APIRoute] = []
   var metrics = MetricsPage(isOpen: false) { [.gauge("up", "Up.", 1)] }
   var hasLane = true
@@ -130,7 +133,8 @@ struct ListenerFixture {
       frameAncestors: ["https://*.mybigcommerce.com"], brand: brand)
     let services: [any Service] = [
       try Listeners.publicListener(
-        place(publicCounters, internalCounters), site, callbacks: callbacks, isReady: { isReady },
+        place(publicCounters, internalCounters), site, callbacks: callbacks, webhooks: webhooks,
+        isReady: { isReady },
         in: environment
       ) { ports.continuation.yield(("public", $0)) },
       try Listeners.internalListener(
