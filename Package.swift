@@ -246,8 +246,9 @@ let package = Package(
     tests(
       "Web",
       [
-        "BigCommerce", "Gateway", "Install", "Upstream", "Prometheus", "Base", hummingbird,
-        hummingbirdCore, crypto, nioCore, nioPosix, nioHTTP1, nioSSL, httpTypes, logging, lifecycle,
+        "BigCommerce", "Gateway", "Install", "Events", "Upstream", "Storage", "Postgres",
+        "Prometheus", "Base", hummingbird, hummingbirdCore, crypto, nioCore, nioPosix, nioHTTP1,
+        nioSSL, httpTypes, logging, lifecycle,
       ]),
     tests(
       "LatchkeyApp",

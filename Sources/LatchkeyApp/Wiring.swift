@@ -155,6 +155,7 @@ struct Wiring: Sendable {
           changed: changed
         ).routes
         + EventsAPI(reader: parts.events.reader, feed: parts.events.feed, draining: draining).routes
+        + DeliveriesAPI(log: DeliveryLog(database: database)).routes
         + TicketsAPI(tickets: TicketRedemption(database: database)).routes)
   }
 }

@@ -104,6 +104,9 @@ def test_labels_are_set_added_removed_and_found(ready):
 
 @pytest.mark.parametrize("path", [
     "/v1/stores?nosuch=1", "/v1/stores?limit=0", "/v1/stores?limit=1001", "/v1/stores?limit=x", "/v1/stores?after=x",
+    "/v1/deliveries?limit=0", "/v1/deliveries?after=x", "/v1/deliveries?status=nosuch", "/v1/deliveries?scope=store/*/x",
+    "/v1/deliveries?signature=", "/v1/deliveries?since=today", "/v1/deliveries?store=A", "/v1/deliveries?app=A%20B", "/v1/events?wait=61",
+    "/v1/events?type=", "/v1/events?after=x", "/v1/events/stream?after=x", "/v1/events/stream?wait=1",
     "/v1/stores?state=nosuch", "/v1/stores?label=-x", "/v1/stores?limit=1&limit=2",
 ])
 def test_unknown_and_malformed_parameters_are_refused_by_name(ready, path):
@@ -174,6 +177,8 @@ def test_a_key_never_grants_more_than_it_holds(ready):
     ("GET", "/v1/stores", None), ("GET", f"/v1/stores/{STORE}", None), ("POST", "/v1/stores", {}),
     ("POST", f"/v1/stores/{STORE}/suspend", None), ("PATCH", f"/v1/stores/{STORE}", {"labels": []}), ("DELETE", f"/v1/stores/{STORE}", None), ("GET", "/v1/keys", None),
     ("POST", "/v1/keys", {}), ("POST", "/v1/tickets/redeem", {"ticket": "x"}),
+    ("GET", "/v1/events", None), ("GET", "/v1/events/evt_x", None), ("GET", "/v1/events/stream", None),
+    ("GET", "/v1/deliveries", None), ("GET", "/v1/deliveries/1", None), ("POST", "/v1/deliveries/1/replay", None),
 ])
 def test_every_route_asks_for_a_key_and_an_ability(ready, method, path, body):
     problem(request(ready.internal, method, path, body), 401, "key_invalid")

@@ -172,13 +172,14 @@ extension Delivery {
   static let sampleData = #"{"type":"order","id":18446744073709551616,"note":"\u0000"}"#
 
   static func sample(
-    _ store: String, key: UInt8, fate: Fate? = nil, body: [UInt8] = Array("{}".utf8)
+    _ store: String, key: UInt8, fate: Fate? = nil, body: [UInt8] = Array("{}".utf8),
+    signature: String = "valid",
+    receivedAt: Timestamp = Timestamp(microseconds: 1_700_000_001_000_002)
   ) throws -> Delivery {
     Delivery(
       installation: InstallationID(app: .default, store: try #require(StoreHash(store))),
       key: [key],
-      receivedAt: Timestamp(microseconds: 1_700_000_001_000_002), webhookID: "msg_\(key)",
-      signature: "valid",
+      receivedAt: receivedAt, webhookID: "msg_\(key)", signature: signature,
       fate: fate
         ?? .event(
           Content(

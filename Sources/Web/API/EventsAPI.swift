@@ -63,26 +63,8 @@ struct EventQuery: Sendable {
   init(_ query: APIQuery, _ caller: APICaller) throws(Problem) {
     start = try EventQuery.start(query["after"])
     var filter = EventFilter()
-    filter.app = caller.grant.app
-    if let text = query["app"] {
-      guard let app = AppName(text) else {
-        throw .badRequest("The query parameter app is an app's name.")
-      }
-      guard caller.grant.allows(app: app) else {
-        throw .grantMissing("This key is not for the app \(app).")
-      }
-      filter.app = app
-    }
-    if let text = query["store"] {
-      guard let store = StoreHash(text) else {
-        throw .badRequest("A store hash is 1 to 32 lower-case letters and digits.")
-      }
-      guard caller.mayName(InstallationID(app: filter.app ?? .default, store: store)) else {
-        throw .grantMissing("This key is not for the store \(store).")
-      }
-      filter.store = store
-    }
-    filter.types = try EventQuery.types(query["type"])
+    (filter.app, filter.store) = try query.tenant(of: caller)
+    filter.types = try query.patterns("type")
     filter.since = try query.time("since")
     filter.until = try query.time("until")
     self.filter = filter
@@ -97,19 +79,47 @@ struct EventQuery: Sendable {
       return .after(cursor)
     }
   }
+}
 
-  private static func types(_ text: String?) throws(Problem) -> [String] {
-    guard let text else { return [] }
-    let types = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-    let isFine = types.allSatisfy { type in
-      !type.isEmpty && !type.dropLast(type.hasSuffix("/*") ? 1 : 0).contains("*")
+extension APIQuery {
+  /// `app` and `store`, within the caller's grant.
+  ///
+  /// - Throws: 400 for what is malformed, 403 for what the grant does not hold.
+  func tenant(of caller: APICaller) throws(Problem) -> (app: AppName?, store: StoreHash?) {
+    var app = caller.grant.app
+    if let text = self["app"] {
+      guard let name = AppName(text) else {
+        throw .badRequest("The query parameter app is an app's name.")
+      }
+      guard caller.grant.allows(app: name) else {
+        throw .grantMissing("This key is not for the app \(name).")
+      }
+      app = name
     }
-    guard isFine, types.count <= 50 else {
+    guard let text = self["store"] else { return (app, nil) }
+    guard let store = StoreHash(text) else {
+      throw .badRequest("The query parameter store is 1 to 32 lower-case letters and digits.")
+    }
+    guard caller.mayName(InstallationID(app: app ?? .default, store: store)) else {
+      throw .grantMissing("This key is not for the store \(store).")
+    }
+    return (app, store)
+  }
+
+  /// Types of events, and patterns that end in `/*`, with commas between; none when it is absent.
+  func patterns(_ name: String) throws(Problem) -> [String] {
+    guard let text = self[name] else { return [] }
+    let patterns = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+    let isFine = patterns.allSatisfy { pattern in
+      !pattern.isEmpty && !pattern.utf8.contains(0)
+        && !pattern.dropLast(pattern.hasSuffix("/*") ? 1 : 0).contains("*")
+    }
+    guard isFine, patterns.count <= 50 else {
       throw .badRequest(
-        "The query parameter type is up to 50 types such as store/order/created or store/order/*, with commas between."
+        "The query parameter \(name) is up to 50 of store/order/created or store/order/*, with commas between."
       )
     }
-    return types
+    return patterns
   }
 }
 

@@ -1,6 +1,7 @@
 import Base
 import BigCommerce
 import Crypto
+import Postgres
 import Storage
 import Synchronization
 import TestSupport
@@ -88,6 +89,26 @@ import Testing
           .init(
             scope: "store/order/created", occurredAt: Timestamp(seconds: 1_699_999_990),
             data: #"{"type":"order","id":7}"#)))
+  }
+
+  @Test(arguments: [key, nil])
+  func `the log tells how often a delivery came again, with an ID and without`(
+    _ key: WebhookKey?
+  ) async throws {
+    try await withTemporaryDatabase(Migrations.all) { (database: Database) in
+      let deliveries = Deliveries(database: database)
+      let log = DeliveryLog(database: database)
+      let fixture = Fixture()
+      for repeats in 0...2 {
+        _ = try await fixture.intake(.observe).take(Self.request(key: key))
+        try await deliveries.record(fixture.written.withLock { $0.suffix(1) })
+        let found = try await log.read(before: nil, DeliveryFilter(), limit: 10).deliveries
+        #expect(found.map(\.repeats) == [Int64(repeats)])
+        #expect(found.first?.webhookID == key.map { _ in "msg_1" })
+      }
+      _ = try await database.query(Statement("DELETE FROM delivery_keys"))
+      #expect(try await log.find(1)?.delivery.repeats == .some(nil))
+    }
   }
 
   @Test func `what is not durable is not acknowledged`() async throws {
