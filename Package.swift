@@ -134,11 +134,14 @@ let package = Package(
         "Storage", "Postgres", "Curl", "BigCommerce", "Vault", "Prometheus", "Base", hashTrees,
         deque, heap, nioCore, httpTypes, lifecycle, logging,
       ]),
+    // What was accepted while the database was away, sealed on disk until it is back.
+    module("Spooling", ["Vault", "Linux", "Base", logging]),
     // BigCommerce's callbacks turned into durable installations; spool; app page's facts.
     module(
       "Install",
       [
-        "Upstream", "Storage", "Curl", "BigCommerce", "Vault", "Linux", "Base", nioCore, httpTypes,
+        "Upstream", "Spooling", "Storage", "Curl", "BigCommerce", "Vault", "Linux", "Base", nioCore,
+        httpTypes,
         lifecycle, logging,
       ]),
     // The gateway's rules: targets, grants, scopes, headers, relay.
@@ -152,8 +155,8 @@ let package = Package(
     module(
       "Events",
       [
-        "Upstream", "Storage", "Postgres", "Curl", "BigCommerce", "Vault", "Prometheus", "Linux",
-        "Base", crypto, deque, nioCore, httpTypes, lifecycle, logging,
+        "Upstream", "Spooling", "Storage", "Postgres", "Curl", "BigCommerce", "Vault", "Prometheus",
+        "Linux", "Base", crypto, deque, nioCore, httpTypes, lifecycle, logging,
       ]),
     // The HTTP edge: connection guard, routes, problem bodies, pages.
     module(
@@ -170,8 +173,8 @@ let package = Package(
     module(
       "LatchkeyApp",
       [
-        "Web", "Install", "Gateway", "Events", "Upstream", "Storage", "Vault", "BigCommerce",
-        "Postgres",
+        "Web", "Install", "Gateway", "Events", "Upstream", "Spooling", "Storage", "Vault",
+        "BigCommerce", "Postgres",
         "PrivatePostgres", "Curl", "Reactor", "Linux", "Prometheus", "Base", configuration, yams,
         hummingbird, lifecycle, logging, nioCore, nioPosix, nioSSL, httpTypes,
       ]),
@@ -228,7 +231,8 @@ let package = Package(
     tests(
       "Install",
       [
-        "Storage", "Postgres", "Curl", "Reactor", "BigCommerce", "Vault", "Upstream", "Linux",
+        "Storage", "Postgres", "Curl", "Reactor", "BigCommerce", "Vault", "Upstream", "Spooling",
+        "Linux",
         "Base", nioCore, nioPosix, nioHTTP1, httpTypes, logging, crypto,
       ]),
     tests(
@@ -240,7 +244,8 @@ let package = Package(
     tests(
       "Events",
       [
-        "Upstream", "Storage", "Postgres", "Curl", "Reactor", "BigCommerce", "Vault",
+        "Upstream", "Spooling", "Storage", "Postgres", "PrivatePostgres", "Curl", "Reactor",
+        "BigCommerce", "Vault",
         "Prometheus", "Linux", "Base", crypto, nioCore, nioPosix, httpTypes, logging, lifecycle,
       ]),
     tests(

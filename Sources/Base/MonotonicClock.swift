@@ -23,7 +23,8 @@ package struct MonotonicClock: Sendable {
 
   /// The operating system's clock.
   package static let system = MonotonicClock(
-    now: { ContinuousClock.now - origin },
+    // The origin first: it is made at its first use, and nothing lies before it.
+    now: { origin.duration(to: .now) },
     sleep: { duration throws(CancellationError) in
       do {
         try await Task.sleep(for: duration)

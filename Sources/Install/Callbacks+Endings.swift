@@ -2,6 +2,7 @@ import Base
 import BigCommerce
 import Logging
 import Postgres
+import Spooling
 import Storage
 
 /// The uninstall and remove-user callbacks: taken once they are verified, also while the database

@@ -2,6 +2,7 @@ import Base
 import BigCommerce
 import Logging
 import Postgres
+import Spooling
 import Storage
 import Vault
 
@@ -211,7 +212,7 @@ private struct Install: Sendable {
     return await outcome(of: result, entry, answer.scopes, ticket, attempt)
   }
 
-  private func keep(_ record: SpoolRecord) async -> Spool.Entry? {
+  private func keep(_ record: SpoolRecord) async -> InstallSpool.Entry? {
     do throws(SpoolError) {
       return try await callbacks.spool?.append(record, held: true)
     } catch {
@@ -222,7 +223,7 @@ private struct Install: Sendable {
   }
 
   private func outcome(
-    of result: Result<InstallResult, PostgresError>, _ entry: Spool.Entry?, _ scopes: Scopes,
+    of result: Result<InstallResult, PostgresError>, _ entry: InstallSpool.Entry?, _ scopes: Scopes,
     _ ticket: Ticket?, _ attempt: AttemptID
   ) async -> InstallOutcome {
     switch result {

@@ -2,6 +2,7 @@ package import Base
 import BigCommerce
 package import Logging
 package import Postgres
+import Spooling
 import Storage
 package import Vault
 
@@ -17,7 +18,7 @@ package final class Callbacks: Sendable {
   let loads: LoadWrites
   let login: any LoginHost
   /// `nil` when the setting turns it off.
-  let spool: Spool?
+  let spool: InstallSpool?
   let clock: WallClock
   let random: RandomSource
   let logger: Logger
@@ -27,7 +28,7 @@ package final class Callbacks: Sendable {
 
   package init(
     settings: CallbackSettings, database: Database, keyring: Keyring, login: any LoginHost,
-    spool: Spool?, clock: WallClock = .system, random: RandomSource = .system, logger: Logger
+    spool: InstallSpool?, clock: WallClock = .system, random: RandomSource = .system, logger: Logger
   ) {
     self.settings = settings
     attempts = InstallAttempts(database: database)

@@ -1,6 +1,10 @@
 package import Base
 import BigCommerce
+package import Spooling
 package import Storage
+
+/// The spool of installs and callbacks.
+package typealias InstallSpool = Spool<SpoolRecord>
 
 /// Something accepted that is not in the database yet.
 package enum SpoolRecord: Sendable {
@@ -9,7 +13,8 @@ package enum SpoolRecord: Sendable {
   case uninstall(CallbackToken, Act)
   case removeUser(CallbackToken, Act)
 
-  package var installation: InstallationID {
+  /// Whose it is.
+  package var owner: InstallationID {
     switch self {
     case .install(let write, _): write.installation
     case .uninstall(let token, _), .removeUser(let token, _): token.installation
@@ -27,9 +32,11 @@ package enum SpoolRecord: Sendable {
 }
 
 /// The record as the text that is sealed.
-extension SpoolRecord {
+extension SpoolRecord: Spoolable {
+  package var installation: InstallationID? { owner }
+
   /// The text; of an install it holds the token.
-  var plaintext: Secret<[UInt8]> {
+  package var plaintext: Secret<[UInt8]> {
     switch self {
     case .install(let write, let attempt):
       let value: JSONValue = [
@@ -54,8 +61,8 @@ extension SpoolRecord {
   }
 
   /// Reads the text of a record; `nil` when it is none of this program's.
-  init?(plaintext: Secret<[UInt8]>, installation: InstallationID) {
-    guard let value = try? JSONScanner.parse(plaintext.expose()),
+  package init?(plaintext: Secret<[UInt8]>, installation: InstallationID?) {
+    guard let installation, let value = try? JSONScanner.parse(plaintext.expose()),
       let actor = value["actor"]?.string
     else { return nil }
     let act = Act(actor: actor, requestID: value["request_id"]?.string.flatMap { RequestID($0) })

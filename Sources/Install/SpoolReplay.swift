@@ -2,6 +2,7 @@ import Base
 package import Logging
 package import Postgres
 import ServiceLifecycle
+import Spooling
 import Storage
 package import Vault
 
@@ -15,14 +16,14 @@ package struct SpoolReplay: Service {
     package var isBlocked = false
   }
 
-  private let spool: Spool
+  private let spool: InstallSpool
   private let writes: InstallationWrites
   private let endings: CallbackWrites
   private let interval: Duration
   private let logger: Logger
 
   package init(
-    spool: Spool, database: Database, keyring: Keyring, interval: Duration = .seconds(1),
+    spool: InstallSpool, database: Database, keyring: Keyring, interval: Duration = .seconds(1),
     logger: Logger
   ) {
     self.spool = spool
@@ -58,7 +59,7 @@ package struct SpoolReplay: Service {
           logger.notice(
             "spooled \(record.kind) carried out",
             metadata: [
-              "app": "\(record.installation.app)", "store_hash": "\(record.installation.store)",
+              "app": "\(record.owner.app)", "store_hash": "\(record.owner.store)",
               "result": "\(result)",
             ])
         case .failure(let error) where error.isPassing:

@@ -4,36 +4,53 @@ import Events
 import Logging
 import Postgres
 import ServiceLifecycle
+import Spooling
 import Storage
+import Vault
 
 /// The parts of webhooks and the feed, made from the settings.
 struct EventParts: Sendable {
   let feed: EventFeed
   let reader: FeedReader
   let writer: DeliveryWriter
+  /// `nil` when the setting turns it off.
+  let spool: DeliverySpool?
   let inspector: DeliveryInspector
   let intakeMeter = IntakeMeter()
   /// In the order of their start.
   let services: [any Service]
 
-  init(settings: Settings, database: Database, logger: Logger) {
+  init(
+    settings: Settings, database: Database, keyring: Keyring, logger: Logger
+  ) throws {
     feed = EventFeed(database: database)
     let watch = FeedWatch(feed: feed, logger: logger)
     reader = FeedReader(feed: feed, watch: watch)
     let deliveries = Deliveries(database: database)
-    writer = DeliveryWriter(logger: logger) { try await deliveries.record($0) }
+    let days = EventDays(database: database)
+    spool =
+      try settings.spools
+      ? DeliverySpool(
+        directory: settings.core.dataDirectory + "/spool/deliveries", keyring: keyring,
+        logger: logger) : nil
+    let keeper = DeliveryKeeper(deliveries: deliveries, days: days, spool: spool, logger: logger)
+    writer = DeliveryWriter(logger: logger) { try await keeper.keep($0) }
     inspector = DeliveryInspector(
       policy: settings.webhookSignatures, keys: settings.webhookKeys, wants: { _, _ in true })
     let replica = Hex.encode(RandomSource.system.bytes(8))
-    services = [
+    var services: [any Service] = [
       watch,
       SequencerService(
         sequencer: Sequencer(database: database, holder: replica), logger: logger),
       EventRetention(
-        days: EventDays(database: database), deliveries: deliveries,
+        days: days, deliveries: deliveries,
         keepEvents: settings.retention.events, keepDeliveries: settings.retention.deliveries,
         logger: logger),
     ]
+    if let spool {
+      services.append(DeliveryReplay(spool: spool, keeper: keeper, logger: logger))
+    }
+    self.services = services
   }
 }
 

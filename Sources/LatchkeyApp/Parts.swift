@@ -7,6 +7,7 @@ import Linux
 import Logging
 import Postgres
 import ServiceLifecycle
+import Spooling
 import Storage
 import Upstream
 import Vault
@@ -20,7 +21,7 @@ struct Parts: Sendable {
   let gateway: StoreGateway
   let callbacks: Callbacks
   /// `nil` when the setting turns it off.
-  let spool: Spool?
+  let spool: InstallSpool?
   /// Of callers' calls and our own.
   let time: CallTime
   let gatewayMeter: GatewayMeter
@@ -38,7 +39,6 @@ struct Parts: Sendable {
     let suspicions = Suspicions()
     time = CallTime.system
     gatewayMeter = GatewayMeter()
-    events = EventParts(settings: settings, database: database, logger: logger)
     directory = StoreDirectory(
       source: StoreSnapshot(database: database), keyring: session.keyring, logger: logger)
     canary = CanaryCall(
@@ -59,9 +59,11 @@ struct Parts: Sendable {
     }
     spool =
       try settings.spools
-      ? Spool(
+      ? InstallSpool(
         directory: settings.core.dataDirectory + "/spool", keyring: session.keyring, logger: logger)
       : nil
+    events = try EventParts(
+      settings: settings, database: database, keyring: session.keyring, logger: logger)
     callbacks = Callbacks(
       settings: settings.callbacks, database: database, keyring: session.keyring,
       login: CurlLoginHost(client: client, origin: settings.platform.login), spool: spool,

@@ -1,9 +1,11 @@
 import Base
+import Events
 import Gateway
 import Install
 import Linux
 import Postgres
 import Prometheus
+import Spooling
 import Upstream
 import Web
 
@@ -16,7 +18,8 @@ struct ServiceMetrics: Sendable {
   var families: [MetricFamily] {
     parts.gatewayMeter.families + Self.families(of: parts.admission) + parts.time.meter.families
       + Self.families(of: parts.directory.fleet(now: parts.time.clock.now()))
-      + ListenerCounters.families(of: listeners) + parts.callbackOutcomes.families + state
+      + ListenerCounters.families(of: listeners) + parts.callbackOutcomes.families
+      + parts.events.intakeMeter.families(waiting: parts.events.writer.waitingCount) + state
       + Self.families(of: database.connectionCounts, limit: database.settings.connections)
       + Self.process + [Self.build]
   }
@@ -29,7 +32,7 @@ struct ServiceMetrics: Sendable {
         by: "verdict", parts.watch.verdicts.points),
       .gauge(
         "latchkey_spool_records", "Records on disk that wait for the database.",
-        parts.spool?.pendingCount ?? 0),
+        (parts.spool?.pendingCount ?? 0) + (parts.events.spool?.pendingCount ?? 0)),
       .gauge(
         "latchkey_directory_age_seconds",
         "Since the last good poll for changes of stores and keys; calls are refused after 5.",

@@ -10,7 +10,7 @@
   import Vault
 
   @testable import Install
-
+  @testable import Spooling
   /// What a process that is to be killed needs to know.
   private struct Victim: Codable, Sendable {
     let connection: String
@@ -31,7 +31,7 @@
       return Callbacks(
         settings: try Deployment.settings(Deployment.Options()), database: database,
         keyring: keyring, login: CurlLoginHost(client: client, origin: origin),
-        spool: try Spool(
+        spool: try InstallSpool(
           directory: directory, keyring: keyring, clock: clock.wall, logger: Some.logger),
         clock: clock.wall, logger: Some.logger)
     }
@@ -74,7 +74,7 @@
               Deployment.request(Deployment.path, Deployment.installQuery("code1")))
           }
           #expect(deployment.login.requests.count - before <= 1)
-          let restarted = try Spool(
+          let restarted = try InstallSpool(
             directory: victim.directory, keyring: deployment.keyring, logger: Some.logger)
           let replay = SpoolReplay(
             spool: restarted, database: deployment.database, keyring: deployment.keyring,
@@ -215,7 +215,7 @@
     }
 
     private static func replay(_ victim: Victim, _ deployment: Deployment) async throws {
-      let spool = try Spool(
+      let spool = try InstallSpool(
         directory: victim.directory, keyring: deployment.keyring, logger: Some.logger)
       let replay = SpoolReplay(
         spool: spool, database: deployment.database, keyring: deployment.keyring,

@@ -6,6 +6,7 @@ import Testing
 import Vault
 
 @testable import Install
+@testable import Spooling
 
 @Suite struct `Install callback` {
   @Test func `a new store is connected, with its token sealed and everything recorded`()

@@ -11,6 +11,7 @@ import Testing
 import Vault
 
 @testable import Install
+@testable import Spooling
 
 /// A PostgreSQL of the test's own, to be stopped and started.
 private func withOwnCluster(

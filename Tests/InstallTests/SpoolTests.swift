@@ -7,6 +7,7 @@ import Testing
 import Vault
 
 @testable import Install
+@testable import Spooling
 
 @Suite struct `Spool file` {
   private let installation: InstallationID
@@ -46,10 +47,10 @@ import Vault
   @Test func `records come back as they were, in the order of their keeping`() async throws {
     try await Some.directory { directory in
       let keyring = try Some.keyring()
-      let spool = try Spool(directory: directory, keyring: keyring, logger: Some.logger)
+      let spool = try InstallSpool(directory: directory, keyring: keyring, logger: Some.logger)
       let records = try Some.records()
       for record in records { _ = try await spool.append(record, held: false) }
-      let again = try Spool(directory: directory, keyring: keyring, logger: Some.logger)
+      let again = try InstallSpool(directory: directory, keyring: keyring, logger: Some.logger)
       #expect(again.pendingCount == records.count)
       var found: [String] = []
       for entry in await again.pending() {
@@ -63,7 +64,8 @@ import Vault
 
   @Test func `files are for their owner only and hold no secret`() async throws {
     try await Some.directory { directory in
-      let spool = try Spool(directory: directory, keyring: Some.keyring(), logger: Some.logger)
+      let spool = try InstallSpool(
+        directory: directory, keyring: Some.keyring(), logger: Some.logger)
       for record in try Some.records() { _ = try await spool.append(record, held: false) }
       for name in try Directory.names(in: directory) where name.hasSuffix(".record") {
         let bytes = try SmallFile.read(directory + "/" + name, atMost: 1 << 20)
@@ -75,7 +77,8 @@ import Vault
 
   @Test func `a held record is left alone until it is released`() async throws {
     try await Some.directory { directory in
-      let spool = try Spool(directory: directory, keyring: Some.keyring(), logger: Some.logger)
+      let spool = try InstallSpool(
+        directory: directory, keyring: Some.keyring(), logger: Some.logger)
       let entry = try await spool.append(Some.records()[0], held: true)
       #expect(await spool.pending().isEmpty)
       spool.release(entry)
@@ -89,9 +92,9 @@ import Vault
   @Test func `a record of an unknown key is set aside and comes back with its key`() async throws {
     try await Some.directory { directory in
       let old = try Some.keyring("old")
-      let spool = try Spool(directory: directory, keyring: old, logger: Some.logger)
+      let spool = try InstallSpool(directory: directory, keyring: old, logger: Some.logger)
       _ = try await spool.append(Some.records()[0], held: false)
-      let stranger = try Spool(
+      let stranger = try InstallSpool(
         directory: directory, keyring: Some.keyring("new"), logger: Some.logger)
       let entry = try #require(await stranger.pending().first)
       guard case .unreadable("unknown_key") = await stranger.read(entry) else {
@@ -101,7 +104,7 @@ import Vault
       await stranger.setAside(entry, because: "unknown_key")
       #expect(await stranger.pending().isEmpty)
       #expect(await stranger.setAsideCount() == 1)
-      let owner = try Spool(directory: directory, keyring: old, logger: Some.logger)
+      let owner = try InstallSpool(directory: directory, keyring: old, logger: Some.logger)
       let back = try #require(await owner.pending().first)
       guard case .record = await owner.read(back) else {
         Issue.record("not opened with its key")
@@ -113,7 +116,7 @@ import Vault
   @Test func `a whole draft is a record, a torn one is set aside`() async throws {
     try await Some.directory { directory in
       let keyring = try Some.keyring()
-      let spool = try Spool(directory: directory, keyring: keyring, logger: Some.logger)
+      let spool = try InstallSpool(directory: directory, keyring: keyring, logger: Some.logger)
       let entry = try await spool.append(Some.records()[0], held: false)
       let bytes = try SmallFile.read(directory + "/" + entry.name, atMost: 1 << 20)
       await spool.remove(entry)
@@ -121,7 +124,7 @@ import Vault
       let torn = "00000000000000000002-bbbbbbbb.record.partial"
       try DurableFile.create(whole, in: directory, bytes)
       try DurableFile.create(torn, in: directory, Array(bytes.dropLast()))
-      let again = try Spool(directory: directory, keyring: keyring, logger: Some.logger)
+      let again = try InstallSpool(directory: directory, keyring: keyring, logger: Some.logger)
       #expect(await again.pending().map { $0.name } == [String(whole.dropLast(8))])
       #expect(await again.setAsideCount() == 1)
     }
@@ -129,7 +132,8 @@ import Vault
 
   @Test func `a disk that refuses is an error, and nothing counts as kept`() async throws {
     try await Some.directory { directory in
-      let spool = try Spool(directory: directory, keyring: Some.keyring(), logger: Some.logger)
+      let spool = try InstallSpool(
+        directory: directory, keyring: Some.keyring(), logger: Some.logger)
       // The directory goes away under it: whoever runs the tests, root too, is refused.
       for name in try Directory.names(in: directory) where name != "set-aside" {
         try DurableFile.remove(name, in: directory)

@@ -11,6 +11,7 @@ import TestSupport
 import Vault
 
 @testable import Install
+@testable import Spooling
 
 /// A clock that stands where a test puts it.
 final class SetClock: Sendable {
@@ -33,7 +34,7 @@ struct Deployment: Sendable {
   let database: Database
   let keyring: Keyring
   let login: LoginServer
-  let spool: Spool?
+  let spool: InstallSpool?
   let callbacks: Callbacks
   let replay: SpoolReplay?
   let sweeper: Sweeper
@@ -111,7 +112,8 @@ struct Deployment: Sendable {
     let logger = options.logger
     spool =
       options.hasSpool
-      ? try Spool(directory: directory, keyring: keyring, clock: clock.wall, logger: logger) : nil
+      ? try InstallSpool(directory: directory, keyring: keyring, clock: clock.wall, logger: logger)
+      : nil
     callbacks = Callbacks(
       settings: try Deployment.settings(options), database: database, keyring: keyring, login: host,
       spool: spool, clock: clock.wall,

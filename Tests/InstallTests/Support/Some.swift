@@ -6,6 +6,7 @@ import Storage
 import Vault
 
 @testable import Install
+@testable import Spooling
 
 /// Values for tests that do not care which.
 enum Some {

@@ -4,14 +4,17 @@ import Vault
 /// The form of a spool file: a head, whose record it is, the sealed record, and a checksum of all
 /// of it.
 ///
+/// A record of several installations has an empty app and store.
+///
 /// `LKSPOOL1 | length of the rest before the checksum (4) | length, app | length, store | sealed |
 /// SHA-256 (32)`, numbers big-endian. The checksum tells a torn file from one that was sealed with
 /// another key.
 package struct SpoolFrame: Hashable, Sendable {
-  package let installation: InstallationID
+  /// `nil`: of several.
+  package let installation: InstallationID?
   package let sealed: [UInt8]
 
-  package init(installation: InstallationID, sealed: [UInt8]) {
+  package init(installation: InstallationID?, sealed: [UInt8]) {
     self.installation = installation
     self.sealed = sealed
   }
@@ -26,8 +29,8 @@ package struct SpoolFrame: Hashable, Sendable {
     case unknownForm
   }
 
-  /// No record comes near.
-  package static let maxLength = 64 * 1024
+  /// No record comes near: the largest are deliveries that were written together.
+  package static let maxLength = 16 * 1024 * 1024
 
   private static let magic = Array("LKSPOOL1".utf8)
   private static let checksumLength = 32
@@ -35,7 +38,7 @@ package struct SpoolFrame: Hashable, Sendable {
   /// The file's bytes.
   package var bytes: [UInt8] {
     var body: [UInt8] = []
-    for text in [installation.app.text, installation.store.text] {
+    for text in [installation?.app.text ?? "", installation?.store.text ?? ""] {
       body.append(UInt8(text.utf8.count))
       body.append(contentsOf: text.utf8)
     }
@@ -58,10 +61,15 @@ package struct SpoolFrame: Hashable, Sendable {
       KeyDigest(of: Array(bytes[..<end])).bytes.elementsEqual(bytes[end...])
     else { throw .altered }
     var rest = bytes[12..<end]
-    guard let app = SpoolFrame.text(&rest).flatMap({ AppName($0) }),
-      let store = SpoolFrame.text(&rest).flatMap({ StoreHash($0) })
-    else { throw .altered }
-    installation = InstallationID(app: app, store: store)
+    guard let app = SpoolFrame.text(&rest), let store = SpoolFrame.text(&rest) else {
+      throw .altered
+    }
+    if app.isEmpty, store.isEmpty {
+      installation = nil
+    } else {
+      guard let app = AppName(app), let store = StoreHash(store) else { throw .altered }
+      installation = InstallationID(app: app, store: store)
+    }
     sealed = Array(rest)
   }
 

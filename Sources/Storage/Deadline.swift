@@ -1,13 +1,13 @@
 import Base
-import Postgres
+package import Postgres
 
 /// Writes whose outcome must be certain, within a time.
-enum Deadline {
+package enum Deadline {
   /// Runs the operation and cancels it when its time is up.
   ///
   /// It is awaited even then, so that a write that was in the middle of its COMMIT is reported as
   /// what it became; the database client gives a cancelled operation up at once.
-  static func limit<Success: Sendable>(
+  package static func limit<Success: Sendable>(
     to limit: Duration,
     _ operation: @escaping @Sendable () async -> Result<Success, PostgresError>
   ) async -> Result<Success, PostgresError> {
@@ -30,7 +30,7 @@ enum Deadline {
   /// up.
   ///
   /// One try takes at most `each`.
-  static func settle<Success: Sendable>(
+  package static func settle<Success: Sendable>(
     within total: Duration, each: Duration,
     _ operation: @escaping @Sendable () async throws(PostgresError) -> Success
   ) async -> Result<Success, PostgresError> {
@@ -52,7 +52,7 @@ enum Deadline {
 
 extension PostgresError {
   /// Whether the same operation may succeed later; otherwise it is our mistake.
-  var isPassing: Bool {
+  package var isPassing: Bool {
     switch self {
     case .uniqueViolation, .foreignKeyViolation, .checkViolation, .decoding, .binding: false
     case .server(let sqlState, _):
@@ -65,7 +65,7 @@ extension PostgresError {
 
 extension Result {
   /// Catches what the operation throws.
-  init(_ operation: () async throws(Failure) -> Success) async {
+  package init(_ operation: () async throws(Failure) -> Success) async {
     do throws(Failure) {
       self = .success(try await operation())
     } catch {

@@ -14,28 +14,42 @@ package enum SpoolError: Error, Equatable {
   case notSealed(VaultError)
 }
 
+/// Something that can wait on disk.
+package protocol Spoolable: Sendable {
+  /// Whose it is; `nil`: of several installations.
+  var installation: InstallationID? { get }
+  /// The record as the text that is sealed.
+  var plaintext: Secret<[UInt8]> { get }
+
+  /// Reads that text; `nil` when it is none of this program's.
+  init?(plaintext: Secret<[UInt8]>, installation: InstallationID?)
+}
+
+/// One record on disk.
+package struct SpoolEntry: Hashable, Sendable {
+  let name: String
+}
+
+/// What a spool's file turned out to be.
+package enum SpoolContent<Record: Spoolable>: Sendable {
+  case record(Record)
+  /// It cannot be read or opened; the word says why.
+  case unreadable(String)
+  /// Somebody else has dealt with it.
+  case gone
+}
+
 /// Keeps on disk what was accepted while the database was away, until the database has it.
 ///
 /// One file per record, sealed, complete and durable before ``append(_:held:)`` returns. The names
 /// order the records; replay is idempotent, so that a record may be replayed by this process and by
 /// one that is just ending.
-package final class Spool: Sendable {
-  /// One record on disk.
-  package struct Entry: Hashable, Sendable {
-    let name: String
-  }
-
-  /// What a file turned out to be.
-  enum Content: Sendable {
-    case record(SpoolRecord)
-    /// It cannot be read or opened; the word says why.
-    case unreadable(String)
-    /// Somebody else has dealt with it.
-    case gone
-  }
+package final class Spool<Record: Spoolable>: Sendable {
+  package typealias Entry = SpoolEntry
+  package typealias Content = SpoolContent<Record>
 
   /// More records than this are refused.
-  package static let maxRecords = 100_000
+  package static var maxRecords: Int { 100_000 }
 
   private struct State {
     var lastNumber: Int64 = 0
@@ -79,11 +93,11 @@ package final class Spool: Sendable {
   /// Keeps a record: durable when this returns.
   ///
   /// With a held record the caller deals itself; replay leaves it alone until ``release(_:)``.
-  package func append(_ record: SpoolRecord, held: Bool) async throws(SpoolError) -> Entry {
+  package func append(_ record: Record, held: Bool) async throws(SpoolError) -> Entry {
     let bytes: [UInt8]
     do throws(VaultError) {
       let sealed = try keyring.seal(
-        record.plaintext, for: SealedPlace(.spoolRecord, of: record.installation))
+        record.plaintext, for: SealedPlace(record.installation))
       bytes = SpoolFrame(installation: record.installation, sealed: sealed.bytes).bytes
     } catch {
       throw .notSealed(error)
@@ -124,7 +138,7 @@ package final class Spool: Sendable {
   }
 
   /// The records that nobody deals with, oldest first.
-  func pending() async -> [Entry] {
+  package func pending() async -> [Entry] {
     let result = await onDisk { [directory] in
       Result { () throws(SystemError) in try Directory.names(in: directory) }
     }
@@ -138,7 +152,7 @@ package final class Spool: Sendable {
     }
   }
 
-  func read(_ entry: Entry) async -> Content {
+  package func read(_ entry: Entry) async -> Content {
     let result = await onDisk { [directory] in
       Result { () throws(SystemError) in
         try SmallFile.read(directory + "/" + entry.name, atMost: SpoolFrame.maxLength + 256)
@@ -152,7 +166,7 @@ package final class Spool: Sendable {
   }
 
   /// Moves a record out of the way; it is kept, and tried again at the next start.
-  func setAside(_ entry: Entry, because reason: String) async {
+  package func setAside(_ entry: Entry, because reason: String) async {
     let result = await onDisk { [directory, setAsideDirectory] in
       Result { () throws(SystemError) in
         try DurableFile.move(entry.name, from: directory, to: setAsideDirectory)
@@ -175,7 +189,7 @@ package final class Spool: Sendable {
 }
 
 extension Spool {
-  private static let suffix = ".record"
+  private static var suffix: String { ".record" }
 
   private static func isRecord(_ name: String) -> Bool { name.hasSuffix(suffix) }
 
@@ -210,8 +224,8 @@ extension Spool {
     }
     do throws(VaultError) {
       let opened = try keyring.open(
-        Sealed(bytes: frame.sealed), for: SealedPlace(.spoolRecord, of: frame.installation))
-      guard let record = SpoolRecord(plaintext: opened, installation: frame.installation) else {
+        Sealed(bytes: frame.sealed), for: SealedPlace(frame.installation))
+      guard let record = Record(plaintext: opened, installation: frame.installation) else {
         return .unreadable("unknown_record")
       }
       return .record(record)
@@ -253,5 +267,11 @@ extension Spool {
     await withCheckedContinuation { continuation in
       disk.async { continuation.resume(returning: body()) }
     }
+  }
+}
+
+extension SealedPlace {
+  fileprivate init(_ installation: InstallationID?) {
+    self.init(.spoolRecord, app: installation?.app, store: installation?.store)
   }
 }
