@@ -4,15 +4,15 @@ import LatchkeyApp
 import Storage
 import Vault
 
-/// `latchkey vault`: the keys that seal the stores' tokens.
+/// `latchkey vault`: the keys that seal the stores' tokens and webhook secrets.
 struct VaultCommands: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "vault",
-    abstract: "See which encryption keys are in use, and seal all tokens with the newest.",
+    abstract: "See which encryption keys are in use, and seal all secrets with the newest.",
     discussion: """
       To change the encryption key: put the new key behind the old one in CREDENTIALS_ENCRYPTION_KEY
       (old,new) on every machine, then before it (new,old), then run `latchkey vault rewrap`, and drop
-      the old one when `latchkey vault status` shows no tokens with it.
+      the old one when `latchkey vault status` shows nothing with it.
       """,
     subcommands: [Status.self, Rewrap.self])
 }
@@ -37,14 +37,15 @@ extension VaultCommands {
       if json {
         try console.line(JSONValue.list(uses.map(\.document)).prettyText)
       } else {
-        var table = Table(["KEY", "TOKENS", "LOADED", "SEALS"])
+        var table = Table(["KEY", "TOKENS", "WEBHOOK SECRETS", "LOADED", "SEALS"])
         for use in uses {
           table.add(
-            ["key_id", "tokens", "is_loaded", "is_sealing"].map(use.document.shown))
+            ["key_id", "tokens", "webhook_secrets", "is_loaded", "is_sealing"]
+              .map(use.document.shown))
         }
         try console.line(table.text(color: console.hasColor))
       }
-      let missing = uses.filter { $0.tokens > 0 && !$0.isLoaded }.map(\.keyID)
+      let missing = uses.filter { $0.values > 0 && !$0.isLoaded }.map(\.keyID)
       guard missing.isEmpty else {
         throw CommandFailure(
           text: "CREDENTIALS_ENCRYPTION_KEY lacks keys in use: \(missing.joined(separator: ", ")).",
@@ -56,7 +57,7 @@ extension VaultCommands {
   /// `latchkey vault rewrap`.
   struct Rewrap: Command {
     static let configuration = CommandConfiguration(
-      abstract: "Seal every token with the first key of CREDENTIALS_ENCRYPTION_KEY.",
+      abstract: "Seal every secret with the first key of CREDENTIALS_ENCRYPTION_KEY.",
       discussion: """
         Runs beside the service, can be stopped anywhere and repeated. Afterwards keys that seal nothing
         may be dropped from the setting.
@@ -69,23 +70,23 @@ extension VaultCommands {
       let confirmation = confirmation
       try await DatabaseCommand.run(console) { database, keyring in
         let inventory = VaultInventory(database: database, keyring: keyring)
-        let due = try await inventory.status().filter { !$0.isSealing }.map(\.tokens).reduce(0, +)
+        let due = try await inventory.status().filter { !$0.isSealing }.map(\.values).reduce(0, +)
         let key = keyring.sealingKeyID.text
-        guard due > 0 else { return try console.line("Every token is sealed with \(key) already.") }
-        guard try confirmation.allow("seal \(due) tokens with the key \(key)", on: console) else {
+        guard due > 0 else { return try console.line("Everything is sealed with \(key) already.") }
+        guard try confirmation.allow("seal \(due) secrets with the key \(key)", on: console) else {
           return
         }
         defer { console.endProgress() }
         let done = try await Storage.Rewrap(database: database, keyring: keyring).run(
           act: Act(actor: "latchkey", requestID: nil)
-        ) { console.progress("\($0.rewrapped) of \($0.rewrapped + $0.remaining) tokens") }
+        ) { console.progress("\($0.rewrapped) of \($0.rewrapped + $0.remaining) secrets") }
         console.endProgress()
-        try console.line("Sealed \(done) tokens with \(key).")
-        let left = try await inventory.status().filter { !$0.isSealing }.map(\.tokens).reduce(0, +)
+        try console.line("Sealed \(done) secrets with \(key).")
+        let left = try await inventory.status().filter { !$0.isSealing }.map(\.values).reduce(0, +)
         guard left == 0 else {
           throw CommandFailure(
             text:
-              "\(left) tokens are still sealed with other keys. Run it again before dropping any.")
+              "\(left) secrets are still sealed with other keys. Run it again before dropping any.")
         }
       }
     }
@@ -96,7 +97,8 @@ extension KeyUse {
   /// The use as the other lists write theirs.
   var document: JSONValue {
     [
-      "key_id": .string(keyID), "tokens": .integer(tokens), "is_loaded": .bool(isLoaded),
+      "key_id": .string(keyID), "tokens": .integer(tokens),
+      "webhook_secrets": .integer(webhookSecrets), "is_loaded": .bool(isLoaded),
       "is_sealing": .bool(isSealing),
     ]
   }

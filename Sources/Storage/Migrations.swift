@@ -14,5 +14,6 @@ package enum Migrations {
   static let files: [(name: String, content: [UInt8])] = [
     ("0001_installations.sql", PackageResources._001_installations_sql),
     ("0002_events.sql", PackageResources._002_events_sql),
+    ("0003_webhooks.sql", PackageResources._003_webhooks_sql),
   ]
 }

@@ -73,7 +73,7 @@ package struct StoreSnapshot: StoreChangeSource {
   }
 
   package func changes(after position: Int64) async throws(PostgresError) -> StoreChanges {
-    let newest = try await newest()
+    let newest = try await database.newestChange()
     if newest == position {
       return StoreChanges(
         position: newest, replacesAll: false, installations: [], keys: [])
@@ -101,14 +101,6 @@ package struct StoreSnapshot: StoreChangeSource {
           records.map(\.installation.app.text), records.map(\.installation.store.text),
           records.map(\.changeNumber),
         ]))
-  }
-
-  private func newest() async throws(PostgresError) -> Int64 {
-    let result = try await database.query(Statement("SELECT value FROM change_counter"))
-    guard let row = result.rows.first else {
-      throw .decoding(column: "value", expected: "the change counter's row")
-    }
-    return try row.decode("value")
   }
 
   private func installations(after start: Int64) async throws(PostgresError) -> [InstallationRecord]
@@ -143,6 +135,17 @@ package struct StoreSnapshot: StoreChangeSource {
     var records: [ServiceKeyRecord] = []
     for row in result.rows { records.append(try ServiceKeyRecord(row)) }
     return records
+  }
+}
+
+extension Database {
+  /// The number of the last change that is committed.
+  func newestChange() async throws(PostgresError) -> Int64 {
+    let result = try await query(Statement("SELECT value FROM change_counter"))
+    guard let row = result.rows.first else {
+      throw .decoding(column: "value", expected: "the change counter's row")
+    }
+    return try row.decode("value")
   }
 }
 

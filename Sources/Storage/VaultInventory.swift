@@ -11,6 +11,11 @@ package struct KeyUse: Hashable, Sendable {
   package let isLoaded: Bool
   /// Whether new things are sealed with it.
   package let isSealing: Bool
+  /// Secrets of webhooks.
+  package var webhookSecrets = 0
+
+  /// Everything that it seals.
+  package var values: Int { tokens + webhookSecrets }
 }
 
 /// Why the service must not start with this keyring.
@@ -18,7 +23,7 @@ package struct KeyUse: Hashable, Sendable {
 /// Nothing in the database was changed.
 package enum KeyringMismatch: Error, Equatable {
   case database(PostgresError)
-  /// Tokens are sealed with keys that the setting does not name.
+  /// Something is sealed with keys that the setting does not name.
   case missingKeys([String])
   /// The setting names keys that are not those of that name that sealed before.
   case wrongKeys([String])
@@ -36,22 +41,22 @@ package struct VaultInventory: Sendable {
 
   /// What each key seals, in the order of their IDs; loaded keys that seal nothing are there too.
   package func status() async throws(PostgresError) -> [KeyUse] {
-    let found = try await database.query(
-      Statement(
-        """
-        SELECT token_key_id, count(*) AS tokens FROM installations
-        WHERE token_key_id IS NOT NULL GROUP BY token_key_id
-        """))
-    var counts: [String: Int] = [:]
-    for id in keyring.keyIDs { counts[id.text] = 0 }
-    for row in found.rows {
-      counts[try row.decode("token_key_id", as: String.self)] = try row.decode("tokens")
-    }
-    return counts.sorted { $0.key < $1.key }.map { id, tokens in
+    let tokens = try await counts(of: .accessTokens)
+    let secrets = try await counts(of: .webhookSecrets)
+    let ids = Set(keyring.keyIDs.map(\.text)).union(tokens.keys).union(secrets.keys)
+    return ids.sorted().map { id in
       KeyUse(
-        keyID: id, tokens: tokens, isLoaded: KeyID(id).map(keyring.holds) ?? false,
-        isSealing: id == keyring.sealingKeyID.text)
+        keyID: id, tokens: tokens[id] ?? 0, isLoaded: KeyID(id).map(keyring.holds) ?? false,
+        isSealing: id == keyring.sealingKeyID.text, webhookSecrets: secrets[id] ?? 0)
     }
+  }
+
+  private func counts(of column: SealedColumn) async throws(PostgresError) -> [String: Int] {
+    var counts: [String: Int] = [:]
+    for row in try await database.query(Statement(column.counts)).rows {
+      counts[try row.decode("key_id", as: String.self)] = try row.decode("count")
+    }
+    return counts
   }
 
   /// Refuses a keyring that lacks a key in use, or holds another key under its name.
@@ -65,17 +70,17 @@ package struct VaultInventory: Sendable {
       uses = try await status()
       canaries = try await self.canaries()
     } catch { throw .database(error) }
-    let missing = uses.filter { $0.tokens > 0 && !$0.isLoaded }.map(\.keyID)
+    let missing = uses.filter { $0.values > 0 && !$0.isLoaded }.map(\.keyID)
     guard missing.isEmpty else { throw .missingKeys(missing) }
     var wrong: [String] = []
     for use in uses where use.isLoaded {
       if let canary = canaries[use.keyID] {
         if !opens(canary) { wrong.append(use.keyID) }
-      } else if use.tokens > 0 {
-        // Sealed with, yet without a canary: a restored or repaired database. One token tells as
+      } else if use.values > 0 {
+        // Sealed with, yet without a canary: a restored or repaired database. One value tells as
         // much.
         do throws(PostgresError) {
-          if try await !opensToken(of: use.keyID) { wrong.append(use.keyID) }
+          if try await !opensSample(of: use.keyID) { wrong.append(use.keyID) }
         } catch { throw .database(error) }
       }
     }
@@ -104,24 +109,17 @@ package struct VaultInventory: Sendable {
     }
   }
 
-  private func opensToken(of keyID: String) async throws(PostgresError) -> Bool {
-    let found = try await database.query(
-      Statement(
-        """
-        SELECT app_id, store_hash, generation, sealed_token FROM installations
-        WHERE token_key_id = $1 LIMIT 1
-        """, [keyID]))
-    guard let row = found.rows.first else { return true }
-    let place = SealedPlace(
-      .accessToken, of: try row.installation(), generation: Generation(try row.decode("generation"))
-    )
-    let bytes = try row.decode("sealed_token", as: [UInt8].self)
-    do throws(VaultError) {
-      _ = try keyring.open(Sealed(bytes: bytes), for: place)
-      return true
-    } catch {
-      return false
+  private func opensSample(of keyID: String) async throws(PostgresError) -> Bool {
+    for column in SealedColumn.all {
+      let found = try await database.query(Statement(column.sample, [keyID]))
+      guard let value = try found.rows.first.map(column.read) else { continue }
+      do throws(VaultError) {
+        _ = try keyring.open(Sealed(bytes: value.sealed), for: value.place)
+      } catch {
+        return false
+      }
     }
+    return true
   }
 
   private func plant(_ id: KeyID) async throws(PostgresError) {

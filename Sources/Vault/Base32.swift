@@ -2,7 +2,7 @@
 ///
 /// No two of them are easily confused, none needs quoting, and a double click selects the whole
 /// text.
-enum Base32 {
+package enum Base32 {
   private static let alphabet = Array("abcdefghijklmnopqrstuvwxyz234567".utf8)
 
   static func allows(_ byte: UInt8) -> Bool {
@@ -11,7 +11,7 @@ enum Base32 {
   }
 
   /// The first `count` characters of the bytes' text, five bits each.
-  static func encode(_ bytes: [UInt8], count: Int) -> String {
+  package static func encode(_ bytes: [UInt8], count: Int) -> String {
     var text: [UInt8] = []
     var buffer: UInt32 = 0
     var bits = 0

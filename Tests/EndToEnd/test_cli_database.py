@@ -85,9 +85,9 @@ def test_a_second_key_takes_over(running, cluster):
     both = f"{second},{first}"
     serve_with(both)
     assert "--yes" in ran(running, USAGE, "vault", "rewrap").stderr
-    assert "Would seal 1 tokens with the key k2" in ran(running, OK, "vault", "rewrap", "--dry-run").stdout
+    assert "Would seal 1 secrets with the key k2" in ran(running, OK, "vault", "rewrap", "--dry-run").stdout
     assert uses(both)["k1"]["tokens"] == 1
-    assert "Sealed 1 tokens with k2." in ran(running, OK, "vault", "rewrap", "--yes").stdout
+    assert "Sealed 1 secrets with k2." in ran(running, OK, "vault", "rewrap", "--yes").stdout
     assert "already" in ran(running, OK, "vault", "rewrap", "--yes").stdout
     assert uses(both)["k2"]["tokens"] == 1 and uses(both).get("k1", {"tokens": 0})["tokens"] == 0
     assert "k2" in ran(running, OK, "vault", "status").stdout
