@@ -26,6 +26,7 @@ struct Parts: Sendable {
   let time: CallTime
   let gatewayMeter: GatewayMeter
   let events: EventParts
+  let webhooks: WebhookParts
   let callbackOutcomes = CallbackOutcomes()
   /// In the order of their start; they end in the reverse order, after the listeners.
   let services: [any Service]
@@ -46,10 +47,13 @@ struct Parts: Sendable {
     watch = RevocationWatch(
       revocations: Revocations(database: database), suspicions: suspicions, directory: directory,
       canary: canary, keyring: session.keyring, logger: logger)
+    let upstream = Upstream(
+      client: client, origin: settings.platform.api, suspicions: suspicions, time: time)
+    webhooks = WebhookParts(
+      registration: settings.webhookRegistration, session: session, stores: directory,
+      upstream: upstream, logger: logger)
     gateway = StoreGateway(
-      directory: directory,
-      upstream: Upstream(
-        client: client, origin: settings.platform.api, suspicions: suspicions, time: time),
+      directory: directory, upstream: upstream,
       admission: admission,
       settings: GatewaySettings(
         apps: settings.core.apps.map(\.name), userAgent: "Latchkey/\(Server.version)"),
@@ -74,6 +78,7 @@ struct Parts: Sendable {
       Sweeper(
         database: database, uninstalledDays: settings.retention.uninstalled, logger: logger),
     ]
+    services += webhooks.services
     if let spool {
       services.append(
         SpoolReplay(spool: spool, database: database, keyring: session.keyring, logger: logger))

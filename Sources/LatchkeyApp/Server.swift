@@ -1,6 +1,7 @@
 import Base
 import BigCommerce
 import Curl
+import Events
 import Gateway
 import Install
 import Linux
@@ -77,6 +78,7 @@ package enum Server {
       admission: CallAdmission(limit: budget.calls), logger: logger)
     // The snapshot is complete before anybody can ask.
     try await parts.directory.refreshNow()
+    try await parts.webhooks.directory.refreshNow()
     let draining = Draining()
     let listeners = try Wiring(
       settings: settings, session: session, client: client, parts: parts, budget: budget,

@@ -21,7 +21,7 @@ struct ServiceMetrics: Sendable {
       + ListenerCounters.families(of: listeners) + parts.callbackOutcomes.families
       + parts.events.intakeMeter.families(waiting: parts.events.writer.waitingCount) + state
       + Self.families(of: database.connectionCounts, limit: database.settings.connections)
-      + Self.process + [Self.build]
+      + parts.webhooks.metrics + Self.process + [Self.build]
   }
 
   /// How up to date this replica is, and what it holds for the database.

@@ -1,4 +1,5 @@
 import Base
+import BigCommerce
 import Vault
 
 extension AppSettings {
@@ -29,6 +30,7 @@ extension AppSettings {
     let secret = reader.secret(.clientSecret, .token(upTo: 512))
     let old = reader.secret(.clientSecretOld, .token(upTo: 512))
     let scopes = reader.value(.scopes, .scopes, default: [])
+    let webhooks = reader.value(.webhooks, .webhookScopes, default: [])
     let portalID = reader.optional(.appID, .integer(1...999_999_999))
     let (hasID, hasSecret) = (reader.isGiven(.clientID), reader.isGiven(.clientSecret))
     if hasID != hasSecret {
@@ -39,7 +41,7 @@ extension AppSettings {
     guard let id, let secret else { return nil }
     return AppSettings(
       name: .default, clientID: id, clientSecret: secret, clientSecretOld: old, scopes: scopes,
-      portalID: portalID, webhooks: [])
+      portalID: portalID, webhooks: webhooks)
   }
 }
 
@@ -144,17 +146,11 @@ extension SettingForm where Value == [String] {
 
   /// Webhook scopes.
   static let webhookScopes = SettingForm(
-    expectation: "webhook scopes such as store/order/created or store/order/*",
+    expectation: "webhook scopes such as store/order/created or store/order/*, separated by spaces",
     read: { text in
-      let names = text.split { $0 == " " || $0 == "," }.map(String.init)
-      let areNames = names.allSatisfy { name in
-        name.hasPrefix("store/") && name.utf8.count <= 100
-          && name.utf8.allSatisfy {
-            $0.isASCIIDigit || "/_*".utf8.contains($0)
-              || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0)
-          }
-      }
-      return areNames ? Set(names).sorted() : nil
+      let names = text.split { $0 == " " || $0 == "," }
+      let scopes = names.compactMap { HookScope($0) }
+      return scopes.count == names.count ? Set(scopes).sorted().map(\.text) : nil
     },
     write: { $0.joined(separator: " ") })
 }

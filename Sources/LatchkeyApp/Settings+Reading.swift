@@ -30,6 +30,7 @@ extension Settings {
     calls = reader.value(.calls, .integer(10...100_000), default: 2000)
     trustedProxies = reader.value(.trustedProxies, .networks, default: [])
     webhookSignatures = reader.value(.webhookSignatures, .word, default: .observe)
+    webhookExceptionsOrigin = reader.optional(.webhookExceptionsOrigin, .origin)
     pushSchedule = reader.value(.pushSchedule, .schedule, default: Defaults.pushSchedule)
     retention = RetentionSettings(&reader)
     metricsOpen = reader.value(.metricsOpen, .flag, default: false)

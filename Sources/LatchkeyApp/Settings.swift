@@ -26,6 +26,8 @@ package struct Settings: Sendable {
   package let trustedProxies: [String]
   /// What happens to a delivery whose signature is missing or wrong.
   package let webhookSignatures: SignaturePolicy
+  /// Where BigCommerce tells of failed deliveries; `nil`: on another path of ``appOrigin``.
+  package let webhookExceptionsOrigin: Origin?
   /// Delays between attempts to push an event.
   package let pushSchedule: [Duration]
   package let retention: RetentionSettings

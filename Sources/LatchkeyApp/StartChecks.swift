@@ -34,6 +34,9 @@ struct StartChecks: Sendable {
     }
     try await AppRegistry(database: session.database).record(
       settings.core.apps.map { AppRecord($0.name, $0.clientID, Scopes($0.scopes)) })
+    for wish in settings.webhookWishes {
+      try await WebhookStates(database: session.database).record(wish)
+    }
     for app in settings.core.apps {
       for warning in Scopes(app.scopes).warnings {
         logger.warning("\(warning)", metadata: ["app": "\(app.name)"])
