@@ -6,6 +6,7 @@ import Prometheus
 import ServiceLifecycle
 import Storage
 import Upstream
+import Web
 
 /// The parts that register webhooks and know their addresses.
 struct WebhookParts: Sendable {
@@ -18,6 +19,17 @@ struct WebhookParts: Sendable {
   let services: [any Service]
 
   var metrics: [MetricFamily] { meter.families }
+
+  var api: WebhooksAPI {
+    let check = check
+    return WebhooksAPI(states: states, addresses: addresses) { installation in
+      do throws(HookFailure) {
+        return .success(try await check.plan(installation))
+      } catch {
+        return .failure(error)
+      }
+    }
+  }
 
   init(
     registration: WebhookRegistration, session: DatabaseSession, stores: StoreDirectory,

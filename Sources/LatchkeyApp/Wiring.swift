@@ -156,6 +156,7 @@ struct Wiring: Sendable {
         ).routes
         + EventsAPI(reader: parts.events.reader, feed: parts.events.feed, draining: draining).routes
         + DeliveriesAPI(log: DeliveryLog(database: database)).routes
+        + parts.webhooks.api.routes
         + TicketsAPI(tickets: TicketRedemption(database: database)).routes)
   }
 }

@@ -79,12 +79,12 @@ package struct StoresAPI: Sendable {
   private func list(_ request: APIRequest) async throws(Problem) -> APIAnswer {
     let limit = try request.query.limit()
     let filter = try request.storeFilter()
-    let after = try request.query["after"].map { (text) throws(Problem) in try Cursor(text) }
+    let after = try request.query["after"].map { (text) throws(Problem) in try StoreCursor(text) }
     let found = try await stored { () throws(PostgresError) in
       try await listing.list(filter, after: after?.installation, limit: limit + 1)
     }
     let page = found.prefix(limit)
-    let next = found.count > limit ? page.last.map { Cursor($0.installation).text } : nil
+    let next = found.count > limit ? page.last.map { StoreCursor($0.installation).text } : nil
     return .page(page.map { .object(members(of: $0)) }, next: next)
   }
 
@@ -201,7 +201,7 @@ extension APIRequest {
 }
 
 /// Where a page of installations ends; opaque to callers.
-private struct Cursor {
+struct StoreCursor {
   let installation: InstallationID
 
   init(_ installation: InstallationID) {
