@@ -18,7 +18,7 @@ package struct DeliveryEnvelope: Hashable, Sendable {
   package let hash: String
   /// When it happened by BigCommerce's clock, in whole seconds.
   package let createdAt: Timestamp
-  /// Any JSON value, also an array; see ``isStorable(_:)``.
+  /// Any JSON value, also an array.
   package let data: JSONValue
 
   package static func parse(_ body: [UInt8]) throws(DeliveryEnvelopeFault) -> DeliveryEnvelope {
@@ -34,7 +34,7 @@ package struct DeliveryEnvelope: Hashable, Sendable {
     else { throw .hash }
     guard let created = document["created_at"]?.integer, (0...253_402_300_799).contains(created)
     else { throw .createdAt }
-    guard let data = document["data"], isStorable(data) else { throw .data }
+    guard let data = document["data"] else { throw .data }
     return DeliveryEnvelope(
       scope: scope, storeID: storeID, store: store, hash: hash,
       createdAt: Timestamp(seconds: created), data: data)
@@ -67,30 +67,6 @@ package struct DeliveryEnvelope: Hashable, Sendable {
     else { return nil }
     return text
   }
-
-  /// Whether PostgreSQL's `jsonb` can hold it: no NUL in a text, and no number out of all bounds
-  /// (64 characters, three digits of exponent).
-  package static func isStorable(_ value: JSONValue) -> Bool {
-    switch value {
-    case .object(let members):
-      members.allSatisfy { isStorable(text: $0.name) && isStorable($0.value) }
-    case .array(let values): values.allSatisfy(isStorable)
-    case .string(let text): isStorable(text: text)
-    case .number(let text): isStorable(number: text)
-    case .bool, .null: true
-    }
-  }
-
-  private static func isStorable(text: String) -> Bool { !text.utf8.contains(0) }
-
-  private static func isStorable(number text: String) -> Bool {
-    guard text.utf8.count <= 64 else { return false }
-    guard let mark = text.utf8.firstIndex(where: { $0 | 0x20 == UInt8(ascii: "e") }) else {
-      return true
-    }
-    guard let exponent = Int(text[text.index(after: mark)...]) else { return false }
-    return (-999...999).contains(exponent)
-  }
 }
 
 /// The part of a delivery's body that is not as it must be: a fixed word, so it may be logged.
@@ -102,6 +78,6 @@ package enum DeliveryEnvelopeFault: String, Error, CaseIterable, Hashable, Senda
   case producer
   case hash
   case createdAt = "created_at"
-  /// Absent, or nothing that the database could hold.
+  /// Absent.
   case data
 }

@@ -4,6 +4,8 @@ package enum CurlError: Error, Equatable, Sendable {
   case invalidRequest
   /// The name of the server has no address.
   case resolveFailed
+  /// Every address of the server is one that the request may not connect to, or did not answer.
+  case addressRefused
   /// The server does not accept connections.
   case connectFailed
   /// No connection within `CurlSettings.connectTimeout`, or before a deadline of the request.
@@ -39,7 +41,8 @@ package enum CurlError: Error, Equatable, Sendable {
   /// Whether bytes of the request may have left: `false` means that certainly none did.
   package var wasSent: Bool {
     switch self {
-    case .invalidRequest, .resolveFailed, .connectFailed, .connectTimeout, .tlsFailed, .tlsTimeout,
+    case .invalidRequest, .resolveFailed, .addressRefused, .connectFailed, .connectTimeout,
+      .tlsFailed, .tlsTimeout,
       .unusableLibrary:
       false
     case .sendFailed, .uploadFailed, .firstByteTimeout, .stalled, .totalTimeout, .broken,

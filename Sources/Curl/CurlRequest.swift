@@ -28,6 +28,12 @@ package struct CurlRequest: Sendable {
   package var totalTimeout: Duration?
   /// The largest response body that is accepted.
   package var maxResponseBody: ByteCount?
+  /// Asked of each address before a socket is opened to it; `nil` allows all.
+  ///
+  /// What is asked about is what is connected to, so no name can resolve to something else in
+  /// between. A connection that stands already is used without asking: a client whose requests have
+  /// a rule has the same one in all of them.
+  package var mayConnect: (@Sendable (IPAddress) -> Bool)?
 
   /// A request; without a body and with a deadline of 30 s unless said otherwise.
   package init(

@@ -89,7 +89,7 @@ extension EasyHandle {
         let owner = unsafe EasyHandle.owner(context), let transfer = owner.transfer
       else { return -1 }
       let wanted = unsafe SocketAddress(address)
-      if transfer.request.origin.scheme == .http && !wanted.isLoopback { return -1 }
+      guard transfer.mayConnect(to: wanted.address) else { return -1 }
       return owner.engine.openSocket(wanted, for: owner)
     }
     let close: curl_closesocket_callback = { context, fd in
@@ -108,10 +108,8 @@ struct SocketAddress {
   let family: Int32
   let type: Int32
   let transport: Int32
-  /// Whether only this machine can be meant.
-  ///
-  /// Plain HTTP is refused to anything else, whatever a name such as `localhost` resolves to.
-  let isLoopback: Bool
+  /// `nil` for anything but IPv4 and IPv6.
+  let address: IPAddress?
 
   init(_ address: UnsafeMutablePointer<curl_sockaddr>) {
     family = unsafe address.pointee.family
@@ -121,14 +119,13 @@ struct SocketAddress {
     let offset = MemoryLayout<curl_sockaddr>.offset(of: \.addr) ?? 0
     let bytes = unsafe UnsafeRawBufferPointer(
       start: UnsafeRawPointer(address) + offset, count: Int(address.pointee.addrlen))
-    isLoopback =
+    self.address =
       switch family {
       // Behind family (2) and port (2): the address.
-      case AF_INET: unsafe bytes.count >= 8 && bytes[4] == 127
+      case AF_INET: unsafe bytes.count >= 8 ? IPAddress(bytes: bytes[4..<8]) : nil
       // Behind family (2), port (2) and flow (4): the address.
-      case AF_INET6:
-        unsafe bytes.count >= 24 && bytes[8..<23].allSatisfy { $0 == 0 } && bytes[23] == 1
-      default: false
+      case AF_INET6: unsafe bytes.count >= 24 ? IPAddress(bytes: bytes[8..<24]) : nil
+      default: nil
       }
   }
 }

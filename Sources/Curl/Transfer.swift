@@ -49,6 +49,8 @@ final class Transfer {
   private var received = 0
   /// Why a callback refused to go on; wins over libcurl's own word for it.
   private var failure: CurlError?
+  /// Whether an address of the server is one that may not be connected to.
+  private var hasRefusedAddress = false
 
   /// How often libcurl began to send; more than once when it tried again.
   private(set) var attempts = 0
@@ -89,6 +91,19 @@ final class Transfer {
 // MARK: What libcurl asks and says
 
 extension Transfer {
+  /// Whether a socket may be opened to this address.
+  ///
+  /// Plain HTTP only to this machine, whatever a name such as `localhost` resolves to.
+  func mayConnect(to address: IPAddress?) -> Bool {
+    let isFine =
+      address.map { address in
+        (request.origin.scheme == .https || address.isLoopback)
+          && (request.mayConnect?(address) ?? true)
+      } ?? false
+    if !isFine { hasRefusedAddress = true }
+    return isFine
+  }
+
   /// The connection stands and the request would leave now; `false` stops it.
   func begin() -> Bool {
     attempts += 1
@@ -250,7 +265,8 @@ extension Transfer {
     if let failure { return end(.failure(failure)) }
     // A complete answer counts, whatever became of the rest of the request.
     guard code == CURLE_OK || isAnswerComplete else {
-      return end(.failure(CurlError(code, hasBegun: attempts > 0)))
+      let error = CurlError(code, hasBegun: attempts > 0)
+      return end(.failure(error == .connectFailed && hasRefusedAddress ? .addressRefused : error))
     }
     end(head.isComplete ? .success(()) : .failure(.broken))
   }

@@ -1,4 +1,5 @@
 import Base
+import Linux
 import NIOCore
 import Reactor
 import Synchronization
@@ -7,7 +8,7 @@ import Synchronization
 final class ConnectKnowledge: Sendable {
   let parameters: ConnectionParameters
   let settings: DatabaseSettings
-  let resolver = Resolver()
+  let resolver = NameResolver()
   private let memory = Mutex(Memory())
 
   private struct Memory {

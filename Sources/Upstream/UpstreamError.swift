@@ -26,8 +26,8 @@ package enum UpstreamError: Error, Hashable {
     self =
       switch error {
       case .invalidRequest: .notSendable
-      case .resolveFailed, .connectFailed, .connectTimeout, .tlsFailed, .tlsTimeout,
-        .unusableLibrary:
+      case .resolveFailed, .addressRefused, .connectFailed, .connectTimeout, .tlsFailed,
+        .tlsTimeout, .unusableLibrary:
         .unreachable(sent: false)
       case .firstByteTimeout, .stalled, .totalTimeout: .timeout(sent: error.wasSent)
       case .sendFailed, .broken, .tooLarge, .failed: .broken

@@ -1,19 +1,20 @@
 import Glibc
-import Linux
 import Synchronization
 
-/// Looks host names up on a thread, because libpq would do it on the event loop.
+/// Looks host names up on a thread, because the C library blocks.
 ///
 /// One look-up per name at a time: if the name server hangs, one thread hangs with it, not one per
 /// attempt.
-final class Resolver: Sendable {
+package final class NameResolver: Sendable {
   /// Called on the look-up's thread; no addresses means that the name is not known.
-  typealias Completion = @Sendable ([String]) -> Void
+  package typealias Completion = @Sendable ([String]) -> Void
 
   private let waiting = Mutex<[String: [Completion]]>([:])
 
+  package init() {}
+
   /// Looks up the name, or joins a look-up that is under way.
-  func addresses(of host: String, _ completion: @escaping Completion) {
+  package func addresses(of host: String, _ completion: @escaping Completion) {
     let isFirst = waiting.withLock { waiting in
       defer { waiting[host, default: []].append(completion) }
       return waiting[host] == nil
@@ -23,6 +24,13 @@ final class Resolver: Sendable {
       finish(host, Self.lookUp(host))
     }
     if !started { finish(host, []) }
+  }
+
+  /// All addresses of the name; cancelling does not end the look-up.
+  package func addresses(of host: String) async -> [String] {
+    await withCheckedContinuation { waiting in
+      addresses(of: host) { waiting.resume(returning: $0) }
+    }
   }
 
   private func finish(_ host: String, _ addresses: [String]) {
