@@ -37,11 +37,16 @@ extension VaultCommands {
       if json {
         try console.line(JSONValue.list(uses.map(\.document)).prettyText)
       } else {
-        var table = Table(["KEY", "TOKENS", "WEBHOOK SECRETS", "LOADED", "SEALS"])
+        var table = Table([
+          "KEY", "TOKENS", "WEBHOOK SECRETS", "SUBSCRIPTION SECRETS", "LOADED", "SEALS",
+        ])
         for use in uses {
           table.add(
-            ["key_id", "tokens", "webhook_secrets", "is_loaded", "is_sealing"]
-              .map(use.document.shown))
+            [
+              "key_id", "tokens", "webhook_secrets", "subscription_secrets", "is_loaded",
+              "is_sealing",
+            ]
+            .map(use.document.shown))
         }
         try console.line(table.text(color: console.hasColor))
       }
@@ -98,7 +103,8 @@ extension KeyUse {
   var document: JSONValue {
     [
       "key_id": .string(keyID), "tokens": .integer(tokens),
-      "webhook_secrets": .integer(webhookSecrets), "is_loaded": .bool(isLoaded),
+      "webhook_secrets": .integer(webhookSecrets),
+      "subscription_secrets": .integer(subscriptionSecrets), "is_loaded": .bool(isLoaded),
       "is_sealing": .bool(isSealing),
     ]
   }

@@ -124,6 +124,7 @@ extension Statement {
     let key: [any PostgresBindable] = [installation.app.text, installation.store.text]
     return [
       Statement("DELETE FROM tickets WHERE app_id = $1 AND store_hash = $2", key),
+      Statement("DELETE FROM push_deliveries WHERE app_id = $1 AND store_hash = $2", key),
       Statement("DELETE FROM store_users WHERE app_id = $1 AND store_hash = $2", key),
       Statement(
         """

@@ -15,5 +15,6 @@ package enum Migrations {
     ("0001_installations.sql", PackageResources._001_installations_sql),
     ("0002_events.sql", PackageResources._002_events_sql),
     ("0003_webhooks.sql", PackageResources._003_webhooks_sql),
+    ("0004_subscriptions.sql", PackageResources._004_subscriptions_sql),
   ]
 }

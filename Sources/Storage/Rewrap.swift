@@ -1,4 +1,4 @@
-package import Base
+import Base
 package import Postgres
 package import Vault
 
@@ -14,7 +14,7 @@ package enum RewrapError: Error, Equatable {
   case database(PostgresError)
   /// The row's ciphertext does not open with its key: it is damaged or belongs to another row.
   /// Nothing of it changed.
-  case doesNotOpen(InstallationID)
+  case doesNotOpen(SealedOwner)
 }
 
 /// Seals everything that is sealed anew with the keyring's first key, while the service runs.
@@ -96,7 +96,7 @@ package struct Rewrap: Sendable {
       let sealed = try Sealed(bytes: value.sealed)
       return try keyring.rewrap(sealed, for: value.place) ?? sealed
     } catch {
-      throw .doesNotOpen(value.installation)
+      throw .doesNotOpen(value.owner)
     }
   }
 
@@ -106,8 +106,6 @@ package struct Rewrap: Sendable {
     let rows = zip(old, fresh).map { old, fresh -> JSONValue in
       .object(
         old.identity + [
-          .init("app_id", .string(old.installation.app.text)),
-          .init("store_hash", .string(old.installation.store.text)),
           .init("old_key_id", .string(old.keyID)), .init("key_id", .string(fresh.keyID.text)),
           .init("sealed", .string(Base64.encode(fresh.bytes))),
         ])

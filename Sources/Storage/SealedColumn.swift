@@ -1,6 +1,13 @@
-import Base
+package import Base
 import Postgres
 import Vault
+
+/// Whose a sealed value is.
+package enum SealedOwner: Hashable, Sendable {
+  case installation(InstallationID)
+  /// By its ID.
+  case subscription(String)
+}
 
 /// A column of the database whose values a key of the keyring seals.
 ///
@@ -8,11 +15,11 @@ import Vault
 struct SealedColumn: Sendable {
   /// A sealed value and what tells its row from all others.
   struct Value: Sendable {
-    let installation: InstallationID
+    let owner: SealedOwner
     let keyID: String
     let sealed: [UInt8]
     let place: SealedPlace
-    /// The rest of the row's key, and what must still be the same when it is replaced.
+    /// The row's key, and what must still be the same when it is replaced.
     let identity: [JSONValue.Member]
   }
 
@@ -28,7 +35,7 @@ struct SealedColumn: Sendable {
   let replace: StaticString
   let read: @Sendable (Row) throws(PostgresError) -> Value
 
-  static let all = [accessTokens, webhookSecrets]
+  static let all = [accessTokens, webhookSecrets, subscriptionSecrets]
 
   static let accessTokens = SealedColumn(
     counts: """
@@ -65,10 +72,10 @@ struct SealedColumn: Sendable {
     let installation = try row.installation()
     let generation = Generation(try row.decode("generation"))
     return Value(
-      installation: installation, keyID: try row.decode("key_id"),
+      owner: .installation(installation), keyID: try row.decode("key_id"),
       sealed: try row.decode("sealed"),
       place: SealedPlace(.accessToken, of: installation, generation: generation),
-      identity: [.init("generation", .integer(generation.number))])
+      identity: installation.columns + [.init("generation", .integer(generation.number))])
   }
 
   static let webhookSecrets = SealedColumn(
@@ -105,8 +112,58 @@ struct SealedColumn: Sendable {
   ) { row throws(PostgresError) in
     let installation = try row.installation()
     return Value(
-      installation: installation, keyID: try row.decode("key_id"),
+      owner: .installation(installation), keyID: try row.decode("key_id"),
       sealed: try row.decode("sealed"), place: SealedPlace(.webhookSecret, of: installation),
-      identity: [.init("path_token", .string(try row.decode("path_token")))])
+      identity: installation.columns
+        + [.init("path_token", .string(try row.decode("path_token")))])
+  }
+
+  static let subscriptionSecrets = SealedColumn(
+    counts: """
+      SELECT secret_key_id AS key_id, count(*) AS count FROM subscription_secrets GROUP BY secret_key_id
+      """,
+    remaining: "SELECT count(*) AS remaining FROM subscription_secrets WHERE secret_key_id <> $1",
+    page: """
+      SELECT subscription_id, app_id, secret_number, secret_key_id AS key_id, sealed_secret AS sealed
+      FROM subscription_secrets JOIN subscriptions USING (subscription_id) WHERE secret_key_id <> $1
+      ORDER BY secret_key_id, subscription_id, secret_number LIMIT $2
+      """,
+    sample: """
+      SELECT subscription_id, app_id, secret_number, secret_key_id AS key_id, sealed_secret AS sealed
+      FROM subscription_secrets JOIN subscriptions USING (subscription_id) WHERE secret_key_id = $1 LIMIT 1
+      """,
+    replace: """
+      WITH wanted AS (
+        SELECT * FROM jsonb_to_recordset($1) AS row (subscription_id text, secret_number bigint,
+          old_key_id text, key_id text, sealed text)
+      ), locked AS MATERIALIZED (
+        SELECT known.subscription_id, known.secret_number, wanted.key_id, wanted.sealed
+        FROM subscription_secrets known JOIN wanted ON known.subscription_id = wanted.subscription_id
+          AND known.secret_number = wanted.secret_number AND known.secret_key_id = wanted.old_key_id
+        FOR UPDATE OF known SKIP LOCKED
+      )
+      UPDATE subscription_secrets known
+      SET sealed_secret = decode(locked.sealed, 'base64'), secret_key_id = locked.key_id
+      FROM locked
+      WHERE known.subscription_id = locked.subscription_id AND known.secret_number = locked.secret_number
+      """
+  ) { row throws(PostgresError) in
+    let subscription = try row.decode("subscription_id", as: String.self)
+    let number = try row.decode("secret_number", as: Int64.self)
+    let app = try row.decode("app_id", as: String?.self).flatMap { AppName($0) }
+    return Value(
+      owner: .subscription(subscription), keyID: try row.decode("key_id"),
+      sealed: try row.decode("sealed"),
+      place: .subscriptionSecret(app: app, number: number),
+      identity: [
+        .init("subscription_id", .string(subscription)), .init("secret_number", .integer(number)),
+      ])
+  }
+}
+
+extension InstallationID {
+  /// Its columns, by name.
+  fileprivate var columns: [JSONValue.Member] {
+    [.init("app_id", .string(app.text)), .init("store_hash", .string(store.text))]
   }
 }

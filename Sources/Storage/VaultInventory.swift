@@ -13,9 +13,11 @@ package struct KeyUse: Hashable, Sendable {
   package let isSealing: Bool
   /// Secrets of webhooks.
   package var webhookSecrets = 0
+  /// Secrets of subscriptions.
+  package var subscriptionSecrets = 0
 
   /// Everything that it seals.
-  package var values: Int { tokens + webhookSecrets }
+  package var values: Int { tokens + webhookSecrets + subscriptionSecrets }
 }
 
 /// Why the service must not start with this keyring.
@@ -42,12 +44,15 @@ package struct VaultInventory: Sendable {
   /// What each key seals, in the order of their IDs; loaded keys that seal nothing are there too.
   package func status() async throws(PostgresError) -> [KeyUse] {
     let tokens = try await counts(of: .accessTokens)
-    let secrets = try await counts(of: .webhookSecrets)
-    let ids = Set(keyring.keyIDs.map(\.text)).union(tokens.keys).union(secrets.keys)
+    let webhooks = try await counts(of: .webhookSecrets)
+    let subscriptions = try await counts(of: .subscriptionSecrets)
+    let ids = Set(keyring.keyIDs.map(\.text)).union(tokens.keys).union(webhooks.keys)
+      .union(subscriptions.keys)
     return ids.sorted().map { id in
       KeyUse(
         keyID: id, tokens: tokens[id] ?? 0, isLoaded: KeyID(id).map(keyring.holds) ?? false,
-        isSealing: id == keyring.sealingKeyID.text, webhookSecrets: secrets[id] ?? 0)
+        isSealing: id == keyring.sealingKeyID.text, webhookSecrets: webhooks[id] ?? 0,
+        subscriptionSecrets: subscriptions[id] ?? 0)
     }
   }
 

@@ -77,7 +77,7 @@ import Vault
           WHERE store_hash = 'store1'
           """))
       let rewrap = Rewrap(database: database, keyring: try fleet.keyring("new", "old"))
-      await #expect(throws: RewrapError.doesNotOpen(try fleet.installation(1))) {
+      await #expect(throws: RewrapError.doesNotOpen(.installation(try fleet.installation(1)))) {
         try await rewrap.run(act: .latchkey)
       }
     }
