@@ -11,10 +11,15 @@ struct DescriptorBudget: Equatable, Sendable {
   /// Connections to BigCommerce beside those of calls: token exchanges, canaries, imports.
   private static let besideCalls = 64
 
+  /// Connections of pushes, half of them idle.
+  private static let mostOfPushes = 128
+
   /// Calls to stores at a time: each may need a connection to BigCommerce.
   let calls: Int
   /// Connections to BigCommerce, idle ones included.
   let upstream: Int
+  /// Pushes at a time.
+  let pushes: Int
   /// Connections that both listeners serve together.
   let connections: Int
   /// Connections that one listener serves.
@@ -33,7 +38,8 @@ struct DescriptorBudget: Equatable, Sendable {
     let free = max(0, descriptors - own)
     self.calls = max(1, min(calls, free / 3))
     upstream = self.calls + min(Self.besideCalls, free / 8)
-    let listeners = max(4, free - upstream)
+    pushes = max(1, min(Self.mostOfPushes, free / 16) / 2)
+    let listeners = max(4, free - upstream - 2 * pushes)
     refusedOfListener = max(1, min(256, listeners / 16))
     connections = max(2, listeners - 2 * refusedOfListener)
     sureOfListener = max(1, min(Self.sure, connections / 8))

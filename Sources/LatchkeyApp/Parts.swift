@@ -27,14 +27,16 @@ struct Parts: Sendable {
   let gatewayMeter: GatewayMeter
   let events: EventParts
   let webhooks: WebhookParts
+  let pushes: PushParts
   let callbackOutcomes = CallbackOutcomes()
   /// In the order of their start; they end in the reverse order, after the listeners.
   let services: [any Service]
 
   init(
     settings: Settings, session: DatabaseSession, client: CurlClient,
-    admission: CallAdmission, logger: Logger
+    pushes: PushParts, admission: CallAdmission, logger: Logger
   ) throws {
+    self.pushes = pushes
     let database = session.database
     self.admission = admission
     let suspicions = Suspicions()
@@ -83,7 +85,7 @@ struct Parts: Sendable {
       services.append(
         SpoolReplay(spool: spool, database: database, keyring: session.keyring, logger: logger))
     }
-    services += events.services
+    services += events.services + [pushes.sender]
     services.append(InstallDrain(callbacks: callbacks))
     self.services = services
   }

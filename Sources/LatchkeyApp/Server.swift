@@ -36,13 +36,19 @@ package enum Server {
       let client = try CurlClient(
         reactor: session.reactor,
         settings: settings.platform.curl(connections: budget.upstream / System.coreCount))
+      // Of its own, because all its requests ask the outbound policy.
+      let pushes = try CurlClient(
+        reactor: session.reactor,
+        settings: settings.platform.curl(connections: budget.pushes / System.coreCount))
       do {
-        try await serve(settings, session, client, budget, logger)
+        try await serve(settings, session, (client, pushes), budget, logger)
       } catch {
         await client.shutdown()
+        await pushes.shutdown()
         throw error
       }
       await client.shutdown()
+      await pushes.shutdown()
     }
   }
 
@@ -70,18 +76,19 @@ package enum Server {
   }
 
   private static func serve(
-    _ settings: Settings, _ session: DatabaseSession, _ client: CurlClient,
-    _ budget: DescriptorBudget, _ logger: Logger
+    _ settings: Settings, _ session: DatabaseSession,
+    _ clients: (calls: CurlClient, pushes: CurlClient), _ budget: DescriptorBudget, _ logger: Logger
   ) async throws {
     let parts = try Parts(
-      settings: settings, session: session, client: client,
+      settings: settings, session: session, client: clients.calls,
+      pushes: PushParts(settings, session, clients.pushes, budget, logger),
       admission: CallAdmission(limit: budget.calls), logger: logger)
     // The snapshot is complete before anybody can ask.
     try await parts.directory.refreshNow()
     try await parts.webhooks.directory.refreshNow()
     let draining = Draining()
     let listeners = try Wiring(
-      settings: settings, session: session, client: client, parts: parts, budget: budget,
+      settings: settings, session: session, client: clients.calls, parts: parts, budget: budget,
       draining: draining, logger: logger
     ).listeners()
     var configuration = ServiceGroupConfiguration(

@@ -19,7 +19,8 @@ struct ServiceMetrics: Sendable {
     parts.gatewayMeter.families + Self.families(of: parts.admission) + parts.time.meter.families
       + Self.families(of: parts.directory.fleet(now: parts.time.clock.now()))
       + ListenerCounters.families(of: listeners) + parts.callbackOutcomes.families
-      + parts.events.intakeMeter.families(waiting: parts.events.writer.waitingCount) + state
+      + parts.events.intakeMeter.families(waiting: parts.events.writer.waitingCount)
+      + parts.pushes.sender.families + state
       + Self.families(of: database.connectionCounts, limit: database.settings.connections)
       + parts.webhooks.metrics + Self.process + [Self.build]
   }

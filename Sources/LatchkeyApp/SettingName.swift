@@ -38,6 +38,7 @@ package enum SettingName: String, CaseIterable, Sendable {
   case webhookSignatures = "LATCHKEY_WEBHOOK_SIGNATURES"
   case webhookExceptionsOrigin = "LATCHKEY_WEBHOOK_EXCEPTIONS_ORIGIN"
   case pushSchedule = "LATCHKEY_PUSH_SCHEDULE"
+  case pushPrivate = "LATCHKEY_PUSH_PRIVATE"
   case retentionEvents = "LATCHKEY_RETENTION_EVENTS"
   case retentionDeliveries = "LATCHKEY_RETENTION_DELIVERIES"
   case retentionUsage = "LATCHKEY_RETENTION_USAGE"

@@ -32,6 +32,7 @@ extension Settings {
     webhookSignatures = reader.value(.webhookSignatures, .word, default: .observe)
     webhookExceptionsOrigin = reader.optional(.webhookExceptionsOrigin, .origin)
     pushSchedule = reader.value(.pushSchedule, .schedule, default: Defaults.pushSchedule)
+    pushReach = reader.value(.pushPrivate, .word, default: .loopback)
     retention = RetentionSettings(&reader)
     metricsOpen = reader.value(.metricsOpen, .flag, default: false)
     frameAncestors = reader.value(

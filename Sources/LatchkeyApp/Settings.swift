@@ -30,6 +30,8 @@ package struct Settings: Sendable {
   package let webhookExceptionsOrigin: Origin?
   /// Delays between attempts to push an event.
   package let pushSchedule: [Duration]
+  /// Which addresses pushes may go to beside public ones.
+  package let pushReach: OutboundPolicy.Reach
   package let retention: RetentionSettings
   /// Whether `/metrics` and `/openapi.json` need no key.
   package let metricsOpen: Bool

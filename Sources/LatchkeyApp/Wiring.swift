@@ -157,6 +157,7 @@ struct Wiring: Sendable {
         + EventsAPI(reader: parts.events.reader, feed: parts.events.feed, draining: draining).routes
         + DeliveriesAPI(log: DeliveryLog(database: database)).routes
         + parts.webhooks.api.routes
+        + parts.pushes.api(parts.events.feed).routes
         + TicketsAPI(tickets: TicketRedemption(database: database)).routes)
   }
 }

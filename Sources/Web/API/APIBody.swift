@@ -62,6 +62,15 @@ package struct APIBody: Sendable {
     }
   }
 
+  /// `true` or `false`, if it is there.
+  package func flag(_ name: String) throws(Problem) -> Bool? {
+    switch value[name] {
+    case nil, .null?: return nil
+    case .bool(let flag)?: return flag
+    default: throw .badRequest("The field \(name) is true or false.")
+    }
+  }
+
   /// A whole number within a range, if it is there.
   package func integer(
     _ name: String, in range: ClosedRange<Int64>

@@ -164,7 +164,7 @@ extension Problem {
     "The query parameter after is a cursor of this feed (next, or an event's cursor), oldest or newest."
   )
 
-  fileprivate static func cursorExpired(_ resume: FeedCursor) -> Problem {
+  static func cursorExpired(_ resume: FeedCursor) -> Problem {
     Problem(
       status: 410, code: "cursor_expired", title: "Cursor expired",
       detail:

@@ -35,7 +35,8 @@ extension Grant {
     }
   }
 
-  private static func stores(_ body: APIBody) throws(Problem) -> Stores {
+  /// The stores that a body names; the field must be there.
+  static func stores(_ body: APIBody) throws(Problem) -> Stores {
     let names = try body.texts("stores")
     if names == ["*"] { return .all }
     do throws(UnknownStoreName) {
