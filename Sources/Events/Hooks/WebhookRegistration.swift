@@ -34,6 +34,13 @@ package struct WebhookRegistration: Sendable {
   /// The app of that name, if this deployment has it.
   func app(_ name: AppName) -> App? { apps.first { $0.name == name } }
 
+  /// Whether an app wants to hear of what happened as that scope; of failed deliveries it does while
+  /// it wants anything.
+  package func wants(_ app: AppName, _ scope: String) -> Bool {
+    guard let happened = HookScope(scope), happened.text == scope else { return false }
+    return HookPlan.wanted(self.app(app)?.scopes ?? []).contains { $0.covers(happened) }
+  }
+
   /// What the database is told of this replica's wishes.
   package var wishes: [WebhookWish] {
     apps.map { app in
