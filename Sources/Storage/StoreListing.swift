@@ -20,6 +20,8 @@ package struct StoreRecord: Hashable, Sendable {
   package let stateChangedAt: Timestamp
   package let suspendedAt: Timestamp?
   package let uninstalledAt: Timestamp?
+  /// How far its webhooks are as they should be; `nil` when nobody has looked at them yet.
+  package let webhooks: StoreWebhooks?
 
   /// Required scopes that the store has not granted; an uninstalled store misses none.
   package var missingScopes: Scopes {
@@ -51,6 +53,24 @@ package struct StoreRecord: Hashable, Sendable {
     stateChangedAt = try row.decode("state_changed_at")
     suspendedAt = try row.decode("suspended_at")
     uninstalledAt = try row.decode("uninstalled_at")
+    webhooks = try StoreWebhooks(row)
+  }
+}
+
+/// A store's webhooks in few words; ``WebhookRecord`` has all of them.
+package struct StoreWebhooks: Hashable, Sendable {
+  package let state: WebhookState
+  package let wanted: Int
+  package let active: Int
+  package let failure: String?
+
+  fileprivate init?(_ row: Row) throws(PostgresError) {
+    let word = try row.decode("webhook_state", as: String?.self)
+    guard let state = word.flatMap({ WebhookState(rawValue: $0) }) else { return nil }
+    self.state = state
+    wanted = try row.decode("hooks_wanted")
+    active = try row.decode("hooks_active")
+    failure = try row.decode("webhook_failure")
   }
 }
 
@@ -113,8 +133,9 @@ package struct StoreListing: Sendable {
         """
         SELECT i.app_id, i.store_hash, i.state, i.generation, i.scopes, a.required_scopes, i.source, i.owner_id,
           i.authorized_at, i.installed_at, i.token_stored_at, i.token_verified_at, i.state_changed_at,
-          i.suspended_at, i.uninstalled_at, i.labels
-        FROM installations i JOIN apps a USING (app_id)
+          i.suspended_at, i.uninstalled_at, i.labels, w.state AS webhook_state, w.hooks_wanted, w.hooks_active,
+          w.failure AS webhook_failure
+        FROM installations i JOIN apps a USING (app_id) LEFT JOIN webhook_states w USING (app_id, store_hash)
         WHERE (i.app_id, i.store_hash) > ($1, $2)
           AND ($3::text IS NULL OR i.app_id = $3)
           AND ($4::text[] IS NULL OR i.store_hash = ANY ($4) OR i.labels && $11)

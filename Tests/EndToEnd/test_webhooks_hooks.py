@@ -81,6 +81,7 @@ def test_an_install_has_its_webhooks_within_15_seconds(ready):
     assert len(token) == 32
     assert places == {EXCEPTIONS: f"/webhooks/default/{token}/exceptions"} | dict.fromkeys(
         SCOPES, f"/webhooks/default/{token}")
+    assert ready.store(store).json["hooks"] == {"state": "in_step", "wanted": 3, "active": 3, "failure": None}
     shown = ready.api("GET", "/v1/webhooks").text + ready.store(store).text + ready.log.read_text()
     assert token not in shown and made[0]["headers"]["X-Latchkey-Webhook-Secret"] not in shown
 

@@ -26,6 +26,16 @@ extension StoreRecord {
       .init("state_changed_at", .time(stateChangedAt)),
       .init("suspended_at", .time(suspendedAt)),
       .init("uninstalled_at", .time(uninstalledAt)),
+      .init("hooks", webhooks?.document ?? .null),
+    ]
+  }
+}
+
+extension StoreWebhooks {
+  fileprivate var document: JSONValue {
+    [
+      "state": .string(state.rawValue), "wanted": .integer(wanted), "active": .integer(active),
+      "failure": failure.map { .string($0) } ?? .null,
     ]
   }
 }
