@@ -42,6 +42,7 @@ struct WebhookParts: Sendable {
     states = WebhookStates(database: session.database)
     check = HookCheck(
       registration: registration, addresses: addresses, states: states, stores: stores,
+      directory: directory,
       calls: HookCalls(upstream: upstream, userAgent: "Latchkey/\(Server.version)"), meter: meter,
       logger: logger)
     services = [

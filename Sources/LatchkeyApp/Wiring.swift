@@ -1,6 +1,7 @@
 import Base
 import BigCommerce
 import Curl
+import Events
 import Gateway
 import HTTPTypes
 import Install
@@ -60,11 +61,18 @@ struct Wiring: Sendable {
         callbacks: NoticedCallbacks(
           callbacks: parts.callbacks, outcomes: parts.callbackOutcomes,
           failurePages: failurePages, changed: changed),
+        webhooks: { [intake] request in await intake.take(request) },
         isReady: { directory.current() != nil }, in: environment
       ) { log.notice("public listener", metadata: ["port": "\($0)"]) },
       IdentityReload(
         identities: [internalIdentity, publicIdentity].compactMap { $0 }, logger: logger),
     ]
+  }
+
+  private var intake: Intake {
+    Intake(
+      addresses: parts.webhooks.directory, inspector: parts.events.inspector,
+      writer: parts.events.writer, meter: parts.events.intakeMeter, logger: logger)
   }
 
   private func identity(_ listener: ListenerSettings) throws -> TLSIdentity? {

@@ -91,21 +91,22 @@ package struct Deliveries: Sendable {
   /// Keys are written in their order, so that two batches never wait for each other in a circle.
   private static let insert: StaticString = """
     WITH incoming AS MATERIALIZED (
-      SELECT DISTINCT ON (app_id, store_hash, key) *
+      SELECT DISTINCT ON (app_id, store_hash, key) *,
+        count(*) OVER (PARTITION BY app_id, store_hash, key) AS copies
       FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[],
         $8::text[], $9::text[], $10::text[], $11::bigint[], $12::text[]) WITH ORDINALITY
         AS row (app_id, store_hash, key, received_at, scope, webhook_id, signature, quarantine, request_id,
           body, occurred_at, data, number)
       ORDER BY app_id, store_hash, key, number
     ), known AS (
-      INSERT INTO delivery_keys AS known (app_id, store_hash, key)
-      SELECT app_id, store_hash, decode(key, 'base64') FROM incoming ORDER BY 1, 2, 3
-      ON CONFLICT (app_id, store_hash, key) DO UPDATE SET repeats = known.repeats + 1
+      INSERT INTO delivery_keys AS known (app_id, store_hash, key, repeats)
+      SELECT app_id, store_hash, decode(key, 'base64'), copies - 1 FROM incoming ORDER BY 1, 2, 3
+      ON CONFLICT (app_id, store_hash, key) DO UPDATE SET repeats = known.repeats + excluded.repeats + 1
       RETURNING app_id, store_hash, encode(key, 'base64') AS key, repeats
     ), fresh AS MATERIALIZED (
       SELECT incoming.*, CASE WHEN quarantine = '' THEN 'evt_' || replace(gen_random_uuid()::text, '-', '') END
         AS event_id
-      FROM incoming JOIN known USING (app_id, store_hash, key) WHERE repeats = 0 ORDER BY number
+      FROM incoming JOIN known USING (app_id, store_hash, key) WHERE repeats < copies ORDER BY number
     ), queued AS (
       INSERT INTO pending_events (app_id, store_hash, event_id, type, origin, occurred_at, data)
       SELECT app_id, store_hash, event_id, scope, 'platform',

@@ -63,7 +63,7 @@ import Testing
       #expect(try await database.count(Statement("SELECT count(*) FROM deliveries")) == 53)
       #expect(
         try await database.count(
-          Statement("SELECT sum(repeats)::bigint AS count FROM delivery_keys")) == 1 + 19 * 50)
+          Statement("SELECT sum(repeats)::bigint AS count FROM delivery_keys")) == 2 + 19 * 50)
     }
   }
 

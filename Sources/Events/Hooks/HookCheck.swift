@@ -16,6 +16,7 @@ package struct HookCheck: Sendable {
   private let addresses: WebhookAddresses
   private let states: WebhookStates
   private let stores: StoreDirectory
+  private let directory: WebhookDirectory
   private let calls: HookCalls
   private let meter: HookMeter
   private let clock: MonotonicClock
@@ -24,13 +25,14 @@ package struct HookCheck: Sendable {
 
   package init(
     registration: WebhookRegistration, addresses: WebhookAddresses, states: WebhookStates,
-    stores: StoreDirectory, calls: HookCalls, meter: HookMeter, clock: MonotonicClock = .system,
-    wall: WallClock = .system, logger: Logger
+    stores: StoreDirectory, directory: WebhookDirectory, calls: HookCalls, meter: HookMeter,
+    clock: MonotonicClock = .system, wall: WallClock = .system, logger: Logger
   ) {
     self.registration = registration
     self.addresses = addresses
     self.states = states
     self.stores = stores
+    self.directory = directory
     self.calls = calls
     self.meter = meter
     self.clock = clock
@@ -87,6 +89,9 @@ package struct HookCheck: Sendable {
       course.hooks = [:]
       return
     }
+    // An address that was just made is known here before BigCommerce can use it; the other replicas
+    // poll within a second.
+    do { try await directory.refreshNow() } catch { throw .database }
     let store = try await store(installation, since: claim.generation)
     let rules = registration.addresses(of: app, known.addresses)
     let end = clock.now() + Self.limit

@@ -17,7 +17,7 @@ package final class WebhookDirectory: Service, WebhookAddressFinding {
   package static let mostWaiting = 1000
 
   fileprivate struct Waiter {
-    let continuation: CheckedContinuation<Void, Never>
+    let continuation: CheckedContinuation<Bool, Never>
     /// Only a poll that began later can know what it waits for.
     let after: UInt64
   }
@@ -55,8 +55,7 @@ package final class WebhookDirectory: Service, WebhookAddressFinding {
   package func find(_ app: AppName, _ pathToken: String) async -> WebhookAddressLookup {
     if let known = known(app, pathToken) { return known }
     guard isTrusted, await waitForPoll() else { return .cannotTell }
-    if let known = known(app, pathToken) { return known }
-    return isTrusted ? .unknown : .cannotTell
+    return known(app, pathToken) ?? .unknown
   }
 
   /// Reads what has changed; afterwards everything committed before the call counts here.
@@ -68,12 +67,14 @@ package final class WebhookDirectory: Service, WebhookAddressFinding {
       state.polls += 1
       return (state.polls, state.position)
     }
-    defer { wake(before: poll) }
+    var isGood = false
+    defer { wake(before: poll, with: isGood) }
     let changes = try await source.changes(after: position)
     state.withLock { state in
       state.apply(changes)
       state.trueAt = max(state.trueAt ?? began, began)
     }
+    isGood = true
   }
 
   /// Polls until the task is cancelled or the service group shuts down.
@@ -99,7 +100,7 @@ package final class WebhookDirectory: Service, WebhookAddressFinding {
       }
     }
     // Nobody polls any more.
-    wake(before: .max)
+    wake(before: .max, with: false)
   }
 
   private var isTrusted: Bool {
@@ -120,35 +121,34 @@ package final class WebhookDirectory: Service, WebhookAddressFinding {
 
   /// Waits until a poll that begins from now on has ended.
   ///
-  /// - Returns: `false` at once when too many wait.
+  /// - Returns: whether it was a good one; `false` at once when too many wait.
   private func waitForPoll() async -> Bool {
     let number = state.withLock { state in
       state.lastWaiter += 1
       return state.lastWaiter
     }
     return await withTaskCancellationHandler {
-      var isIn = true
       await withCheckedContinuation { continuation in
-        isIn = state.withLock { state in
+        let isIn = state.withLock { state in
           guard state.waiters.count < Self.mostWaiting, !Task.isCancelled else { return false }
           state.waiters[number] = Waiter(continuation: continuation, after: state.polls)
           return true
         }
-        if !isIn { continuation.resume() }
+        if !isIn { continuation.resume(returning: false) }
       }
-      return isIn
     } onCancel: {
-      state.withLock { $0.waiters.removeValue(forKey: number) }?.continuation.resume()
+      state.withLock { $0.waiters.removeValue(forKey: number) }?
+        .continuation.resume(returning: false)
     }
   }
 
-  private func wake(before poll: UInt64) {
+  private func wake(before poll: UInt64, with isGood: Bool) {
     let woken = state.withLock { state in
       let due = state.waiters.filter { $0.value.after < poll }
       for number in due.keys { state.waiters[number] = nil }
       return due.values
     }
-    for waiter in woken { waiter.continuation.resume() }
+    for waiter in woken { waiter.continuation.resume(returning: isGood) }
   }
 
   private func forgetExpired() {

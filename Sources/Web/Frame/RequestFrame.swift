@@ -36,7 +36,14 @@ struct RequestFrame: Sendable {
   ) {
     log.write(
       AccessRecord(
-        listener: name, requestID: requestID, method: method.rawValue, path: target.path,
+        listener: name, requestID: requestID, method: method.rawValue, path: shown(target.path),
         status: status, duration: .now - began, clientAddress: clientAddress))
+  }
+
+  /// The path without what is known to BigCommerce and us only: a webhook's token.
+  private func shown(_ path: Substring) -> Substring {
+    let parts = path.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
+    guard parts.count == 4, parts[1] == "webhooks" else { return path }
+    return "/webhooks/\(parts[2])/…"
   }
 }

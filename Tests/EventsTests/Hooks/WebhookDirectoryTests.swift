@@ -145,6 +145,12 @@ private final class ScriptedAddresses: WebhookAddressSource {
     #expect(await findWithPolls("b") == .unknown)
   }
 
+  @Test func `a poll that fails tells nothing, though the last good one is fresh`() async throws {
+    try await directory.refreshNow()
+    source.setDown(true)
+    #expect(await findWithPolls("a") == .cannotTell)
+  }
+
   @Test func `a retired one is known until its time is over`() async throws {
     try source.put("a", until: Timestamp(seconds: 2000))
     try source.put("b", isLive: false, until: Timestamp(seconds: 2000))
