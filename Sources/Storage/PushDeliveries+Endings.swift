@@ -92,16 +92,6 @@ extension PushDeliveries {
     ]
   }
 
-  /// Gives an attempt back that was not made, so that it is due at once and does not count.
-  package func giveBack(_ claim: PushClaim) async throws(PostgresError) {
-    _ = try await database.query(
-      Statement(
-        """
-        UPDATE push_deliveries SET lease_id = NULL, due_at = now(), attempts = attempts - 1
-        WHERE subscription_id = $1 AND push_number = $2 AND lease_id = $3 AND state = 'pending'
-        """, [claim.subscription, claim.number, claim.lease]))
-  }
-
   /// Disables subscriptions that have had nothing but failures for so long, and tells the feed.
   ///
   /// - Returns: their IDs.

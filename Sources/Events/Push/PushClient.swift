@@ -9,7 +9,7 @@ import Storage
 ///
 /// The answer is read to its beginning only; redirects are not followed.
 package struct PushClient: Sendable {
-  /// For the whole of an attempt.
+  /// For the whole of an attempt, unless a test is in a hurry.
   package static let timeout = Duration.seconds(15)
   /// So much of an answer's body is kept for the log.
   static let keptAnswer = ByteCount.kibibytes(2)
@@ -19,17 +19,19 @@ package struct PushClient: Sendable {
   private let wall: WallClock
   private let clock: MonotonicClock
   private let userAgent: String
+  private let timeout: Duration
 
   /// The client is for pushes alone, because all its requests ask the policy.
   package init(
     client: CurlClient, policy: OutboundPolicy, wall: WallClock = .system,
-    clock: MonotonicClock = .system, userAgent: String
+    clock: MonotonicClock = .system, userAgent: String, timeout: Duration = PushClient.timeout
   ) {
     self.client = client
     self.policy = policy
     self.wall = wall
     self.clock = clock
     self.userAgent = userAgent
+    self.timeout = timeout
   }
 
   /// One attempt; `nil` when the task was cancelled and nobody knows what came of it.
@@ -85,8 +87,8 @@ package struct PushClient: Sendable {
     headers[.webhookSignature] = signatures.joined(separator: " ")
     var request = CurlRequest(
       origin: target.origin, method: .post, target: target.target, headers: headers,
-      body: .bytes(ByteBuffer(bytes: body)), firstByteTimeout: PushClient.timeout,
-      totalTimeout: PushClient.timeout)
+      body: .bytes(ByteBuffer(bytes: body)), firstByteTimeout: timeout,
+      totalTimeout: timeout)
     request.mayConnect = { [policy] in policy.permits($0, for: target) }
     return request
   }

@@ -40,6 +40,8 @@ final class Subscriber: Sendable {
     /// Reads and never answers.
     case silence
     case reset
+    /// Sends this and then nothing more.
+    case unfinished(String)
   }
 
   private struct State {
@@ -88,6 +90,9 @@ final class Subscriber: Sendable {
         try await connection.answer(status, body, headers: headers)
       case .silence: try await connection.stall()
       case .reset: try await connection.reset()
+      case .unfinished(let text):
+        try await connection.send(text)
+        try await connection.stall()
       }
     }
   }
