@@ -70,6 +70,8 @@ private struct HookRig: Sendable {
       wishes: registration.wishes, states: states, addresses: addresses,
       check: HookCheck(
         registration: registration, addresses: addresses, states: states, stores: stores,
+        directory: WebhookDirectory(
+          source: WebhookAddressSnapshot(database: database), logger: .silent),
         calls: HookCalls(upstream: upstream, userAgent: "test"), meter: meter, wall: wall.clock,
         logger: .silent), meter: meter, seed: 1, logger: .silent)
   }
