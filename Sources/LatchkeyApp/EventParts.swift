@@ -36,7 +36,7 @@ struct EventParts: Sendable {
     let keeper = DeliveryKeeper(deliveries: deliveries, days: days, spool: spool, logger: logger)
     writer = DeliveryWriter(logger: logger) { try await keeper.keep($0) }
     inspector = DeliveryInspector(
-      policy: settings.webhookSignatures, keys: settings.webhookKeys, wants: settings.wantedScopes)
+      policy: settings.webhookSignatures, keys: settings.webhookKeys, wants: settings.webhookRegistration.wants)
     let replica = Hex.encode(RandomSource.system.bytes(8))
     var services: [any Service] = [
       watch,
@@ -55,16 +55,6 @@ struct EventParts: Sendable {
 }
 
 extension Settings {
-  /// Whether an app wants a scope; what BigCommerce says of failed deliveries is wanted always.
-  fileprivate var wantedScopes: @Sendable (AppName, String) -> Bool {
-    let wanted = Dictionary(
-      uniqueKeysWithValues: webhookRegistration.apps.map { ($0.name, $0.scopes) })
-    return { app, text in
-      guard let scope = HookScope(text) else { return false }
-      return scope == .deliveryException || wanted[app]?.contains { $0.covers(scope) } == true
-    }
-  }
-
   /// The keys that BigCommerce's signatures are checked with: the client secret and the one before.
   fileprivate var webhookKeys: [AppName: [WebhookKey]] {
     Dictionary(
