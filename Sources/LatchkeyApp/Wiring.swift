@@ -126,7 +126,9 @@ struct Wiring: Sendable {
       let key = snapshot.caller(presented, at: WallClock.system.now())
     else { return .failure(.keyInvalid) }
     return .success(
-      APICaller(keyID: key.id, grant: key.grant) { snapshot.store($0)?.labels ?? [] })
+      APICaller(
+        keyID: key.id, grant: key.grant, labels: { snapshot.store($0)?.labels ?? [] },
+        again: { authenticate(headers) }))
   }
 
   private var changed: @Sendable () async -> Void {

@@ -12,7 +12,7 @@ import Storage
 package struct EventStream: Sendable {
   static let path = "/v1/events/stream"
 
-  /// Without events, a comment goes out so often: proxies and clients see that the line lives.
+  /// Without events, the place alone goes out so often: proxies and clients see that the line lives.
   private static let heartbeat = Duration.seconds(15)
   private static let pageSize = 100
 
@@ -27,8 +27,9 @@ package struct EventStream: Sendable {
   /// Begins where `Last-Event-ID` or `after` says, else behind the newest event.
   ///
   /// Each event's `id` is its cursor, with which a client goes on after an interruption; `event` is
-  /// its type, `data` the event as `GET /v1/events` shows it. The stream ends when the replica stops
-  /// and when the feed cannot be read: clients come again by themselves.
+  /// its type, `data` the event as `GET /v1/events` shows it. The stream ends when the replica
+  /// stops, when the feed cannot be read, and when the key no longer counts: clients come again by
+  /// themselves.
   ///
   /// - Throws: 400, 403 and 410 as `GET /v1/events` does, before the stream begins.
   func response(
@@ -52,7 +53,8 @@ package struct EventStream: Sendable {
         var page = first
         var wanted = wanted
         while true {
-          try await writer.write(EventStream.bytes(of: page))
+          let bytes = EventStream.bytes(of: page)
+          if bytes.readableBytes > 0 { try await writer.write(bytes) }
           if draining.isDraining || Task.isCancelled { break }
           wanted.start = .after(page.next)
           do throws(Problem) {
@@ -82,7 +84,9 @@ package struct EventStream: Sendable {
       bytes.writeBytes(EventDocument.json(for: event, at: cursor).encoded())
       bytes.writeString("\n\n")
     }
-    if page.events.isEmpty { bytes.writeString(": \n\n") }
+    // No event, but clients remember it as the place to go on from: who waits for a rare event, or
+    // for the first, need not look through the same again.
+    if page.cursors.last != page.next { bytes.writeString("id: \(page.next.text)\n\n") }
     return bytes
   }
 }

@@ -11,6 +11,8 @@ package struct FeedReader: Sendable {
     package let cursors: [FeedCursor]
     /// Where to go on.
     package let next: FeedCursor
+    /// Whether nothing was behind `next`, of whatever kind.
+    package let isAtEnd: Bool
   }
 
   /// Where a caller wants to begin.
@@ -109,5 +111,6 @@ extension FeedReader.Page {
     self.events = events
     cursors = events.map { FeedCursor(position: $0.position, in: state) }
     next = FeedCursor(position: position, in: state)
+    isAtEnd = position >= state.last
   }
 }

@@ -8,16 +8,29 @@ package struct APICaller: Sendable {
   package let keyID: String
   package let grant: Grant
   private let labels: @Sendable (InstallationID) -> Set<StoreLabel>
+  private let again: (@Sendable () -> Result<APICaller, Problem>)?
 
+  /// A caller whose key has been checked; `again` checks it once more.
+  ///
   /// `labels` says what a store had at the moment at which the key was checked; none when there is
   /// no such store.
   package init(
     keyID: String, grant: Grant,
-    labels: @escaping @Sendable (InstallationID) -> Set<StoreLabel> = { _ in [] }
+    labels: @escaping @Sendable (InstallationID) -> Set<StoreLabel> = { _ in [] },
+    again: (@Sendable () -> Result<APICaller, Problem>)? = nil
   ) {
     self.keyID = keyID
     self.grant = grant
     self.labels = labels
+    self.again = again
+  }
+
+  /// The caller as it is now, for an answer that takes long.
+  ///
+  /// - Throws: what a new call with the key would be refused with.
+  package func now() throws(Problem) -> APICaller {
+    guard let again else { return self }
+    return try again().get()
   }
 
   /// Whether the grant holds the store, by its name or by its labels.

@@ -38,9 +38,10 @@ package struct EventsAPI: Sendable {
     let page = try await reader.find(
       wanted, limit: try request.query.limit(), wait: .seconds(wait), request.caller
     ) { draining.isDraining }
-    return .page(
-      zip(page.events, page.cursors).map { EventDocument.json(for: $0, at: $1) },
-      next: page.next.text)
+    let data = zip(page.events, page.cursors).map { EventDocument.json(for: $0, at: $1) }
+    return APIAnswer([
+      "data": .array(data), "next": .string(page.next.text), "more": .bool(!page.isAtEnd),
+    ])
   }
 
   private func show(_ request: APIRequest) async throws(Problem) -> APIAnswer {
@@ -125,13 +126,27 @@ extension APIQuery {
 
 extension FeedReader {
   /// ``page(from:_:limit:wait:isAllowed:isOver:)`` for a caller, with the API's problems.
+  ///
+  /// The key is checked again all the while; a page is refused when it no longer counts, so that
+  /// nothing is passed over.
   func find(
     _ query: EventQuery, limit: Int, wait: Duration, _ caller: APICaller, isOver: () -> Bool
   ) async throws(Problem) -> Page {
+    var refusal: Problem?
+    func current() -> APICaller? {
+      guard refusal == nil else { return nil }
+      do throws(Problem) {
+        return try caller.now()
+      } catch {
+        refusal = error
+        return nil
+      }
+    }
+    let found: Page
     do throws(Failure) {
-      return try await page(
+      found = try await page(
         from: query.start, query.filter, limit: limit, wait: wait,
-        isAllowed: caller.maySee, isOver: isOver)
+        isAllowed: { current()?.maySee($0) ?? false }, isOver: { current() == nil || isOver() })
     } catch {
       switch error {
       case .database(let error): throw .database(error)
@@ -139,6 +154,9 @@ extension FeedReader {
       case .cursor(.expired(let resume)): throw .cursorExpired(resume)
       }
     }
+    _ = current()
+    if let refusal { throw refusal }
+    return found
   }
 }
 
