@@ -183,7 +183,7 @@ let package = Package(
       "LatchkeyCLI",
       [
         "LatchkeyApp", "Storage", "Postgres", "Vault", "BigCommerce", "Curl", "Reactor", "Linux",
-        "Base", arguments, nioCore, nioPosix, httpTypes, logging,
+        "Base", arguments, nioCore, nioPosix, httpTypes, logging, unixSignals,
       ]),
     // The program.
     .executableTarget(

@@ -40,8 +40,8 @@ struct APIReply: Sendable {
 
 /// Talks to the API of a running service.
 struct APIClient: Sendable {
-  private let address: ServiceAddress
-  private let curl: CurlClient
+  let address: ServiceAddress
+  let curl: CurlClient
   private static let maxBody = ByteCount.mebibytes(256)
 
   /// Lends a client for the service that the environment names.
@@ -127,7 +127,37 @@ struct APIClient: Sendable {
     return rows
   }
 
-  private func failure(_ error: CurlError, of call: APICall) -> CommandFailure {
+  /// The first rows of a list that may be long, at most `limit`.
+  ///
+  /// - Returns: also the cursor behind them, `nil` when nothing can follow.
+  func rows(
+    _ path: String, _ query: APIPath.Query, atMost limit: Int, after start: String?,
+    progress: Console
+  ) async throws -> (rows: [JSONValue], next: String?) {
+    var rows: [JSONValue] = []
+    var after = start
+    defer { progress.endProgress() }
+    while true {
+      let chunk = String(min(1000, limit - rows.count))
+      let target = APIPath.target(path, query + [("limit", chunk), ("after", after)])
+      let page = try await document(APICall(target: target))
+      guard let data = page["data"]?.array else {
+        throw CommandFailure(text: "The answer to \(path) is no list.")
+      }
+      rows += data
+      let next = page["next"]?.string
+      // A feed has a cursor also at its end, and says whether there is more.
+      let hasMore = page["more"]?.bool ?? (next != nil)
+      guard hasMore, rows.count < limit else { return (rows, next) }
+      guard next != after else {
+        throw CommandFailure(text: "The list at \(path) does not end: the same page came twice.")
+      }
+      after = next
+      progress.progress("\(rows.count) so far")
+    }
+  }
+
+  func failure(_ error: CurlError, of call: APICall) -> CommandFailure {
     let place = address.origin.text
     switch error {
     case .invalidRequest:

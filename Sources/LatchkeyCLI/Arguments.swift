@@ -54,6 +54,57 @@ struct TimeSpan: ExpressibleByArgument, Equatable {
   }
 }
 
+/// A moment as written in options: `2026-01-31T09:30:00Z`, or how long ago, such as `2h`.
+enum Moment: ExpressibleByArgument, Equatable {
+  case at(Timestamp)
+  case ago(TimeSpan)
+
+  /// Reads either form.
+  init?(argument: String) {
+    if let time = Timestamp(argument) {
+      self = .at(time)
+    } else if let span = TimeSpan(argument: argument) {
+      self = .ago(span)
+    } else {
+      return nil
+    }
+  }
+
+  /// The moment as the API takes it.
+  func text(now: Timestamp) -> String {
+    switch self {
+    case .at(let time): time.description
+    case .ago(let span): (now - .seconds(span.seconds)).description
+    }
+  }
+}
+
+/// The options of a list that may be too long to be shown whole.
+struct PageOptions: ParsableArguments {
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Only from then on: a UTC time such as 2026-01-31T09:30:00Z, or how long ago, such as 2h.",
+      valueName: "time"))
+  var since: Moment?
+  @Option(
+    name: .long, help: ArgumentHelp("Only before then; written like --since.", valueName: "time"))
+  var until: Moment?
+  @Option(name: .long, help: "How many to show at most.")
+  var limit = 100
+
+  func validate() throws {
+    guard (1...100_000).contains(limit) else {
+      throw ValidationError("--limit takes a number from 1 to 100000.")
+    }
+  }
+
+  var query: APIPath.Query {
+    let now = WallClock.system.now()
+    return [("since", since?.text(now: now)), ("until", until?.text(now: now))]
+  }
+}
+
 extension JSONValue {
   /// A member for a table: text as it is, a list with spaces, an object as `name=value`, nothing
   /// for null.

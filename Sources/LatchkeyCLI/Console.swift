@@ -1,5 +1,7 @@
+import Base
 import FoundationEssentials
 import Linux
+import UnixSignals
 
 /// What commands read from and write to.
 ///
@@ -21,6 +23,12 @@ package struct Console: Sendable {
   var writeOutput: @Sendable ([UInt8]) throws(StandardStream.Failure) -> Void
   /// Writes to standard error.
   var writeErrors: @Sendable ([UInt8]) -> Void
+  /// Returns when the person or the machine wants the program to end, or the task is cancelled.
+  var untilInterrupted: @Sendable () async -> Void = {
+    for await _ in await UnixSignalsSequence(trapping: .sigint, .sigterm) { return }
+  }
+  /// Measures the pauses of commands that wait.
+  var clock = MonotonicClock.system
 
   /// A console of these parts, without terminals unless said otherwise.
   init(

@@ -101,7 +101,7 @@ def test_a_wrong_key_and_a_service_that_is_away_fail(ready):
 
 def test_help_names_every_command(ready):
     shown = ran(ready, OK, "--help").stdout
-    for name in ("serve", "migrate", "doctor", "vault", "keys", "stores", "api", "LATCHKEY_CA_FILE"):
+    for name in ("serve", "migrate", "doctor", "vault", "keys", "stores", "deliveries", "events", "api", "LATCHKEY_CA_FILE"):
         assert name in shown
     assert max(map(len, shown.splitlines())) <= 120
 

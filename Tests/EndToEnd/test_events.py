@@ -1,4 +1,4 @@
-"""The feed with the built program: pages, waiting, and the stream."""
+"""The feed with the built program: pages, waiting, the stream, and `latchkey events tail` over interruptions."""
 import base64
 import contextlib
 import http.client
@@ -6,12 +6,13 @@ import json
 import queue
 import signal
 import socket
+import subprocess
 import threading
 import time
 
 import pytest
 from cluster import Cluster
-from deployment import deployment, ends, new_key, wait_until
+from deployment import BUILD, deployment, ends, new_key, wait_until
 
 STORE = "demo1234"
 
@@ -142,6 +143,11 @@ def test_filters_and_grants_show_what_they_hold(ready):
     assert ready.api("GET", f"/v1/events/{foreign}", key=key).status == 404
     with streaming(ready, f"after={start}", key) as messages:
         assert [json.loads(next_event(messages)["data"])["store_hash"] for _ in range(3)] == [mine] * 3
+    listed = json.loads(ready.cli("events", "list", "--after", start, "--type", "app/*", "--json", key=key).stdout)
+    assert [(e["type"], e["store_hash"]) for e in listed["data"]] == all_of_mine
+    table = ready.cli("events", "list", "--after", start, "--limit", "2", key=key)
+    assert table.stdout.count("\n") == 3 and "--after" in table.stderr
+    assert "app/installed" in ready.cli("events", "show", listed["data"][0]["id"], key=key).stdout
 
 
 def test_a_revoked_key_hears_no_more(ready):
@@ -160,6 +166,65 @@ def test_a_revoked_key_hears_no_more(ready):
         waiting.join(10)
         assert time.monotonic() - revoked < 5
     assert answers[0].status == 401
+
+
+class Tail:
+    """`latchkey events tail --json` as a process, and what it has shown so far."""
+
+    def __init__(self, ready, *arguments, key=None):
+        self.process = subprocess.Popen(
+            [BUILD / "latchkey", "events", "tail", "--json", *arguments],
+            env=ready.environment | ready.client_environment(key), text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.events, self.notes = [], []
+        self.threads = [threading.Thread(target=self.read, args=part, daemon=True) for part in (
+            (self.process.stdout, lambda line: self.events.append(json.loads(line))),
+            (self.process.stderr, self.notes.append))]
+        for thread in self.threads:
+            thread.start()
+
+    def read(self, pipe, take):
+        for line in pipe:
+            take(line)
+
+    def shows(self, count):
+        wait_until(lambda: len(self.events) >= count, f"{count} events in {self.events} {self.notes}", 25)
+
+    def ended(self):
+        status = ends(self.process, 20)
+        for thread in self.threads:
+            thread.join(5)
+        return status
+
+
+def test_tail_goes_on_over_a_killed_service(ready):
+    start = newest(ready)
+    tail, filtered = Tail(ready, "--after", start), Tail(ready, "--after", start, "--type", "app/resumed", "--limit", "4")
+    switched(ready, STORE, 2)
+    tail.shows(4)
+    ready.kill()
+    wait_until(lambda: any("Trying again" in note for note in tail.notes), f"a note in {tail.notes}")
+    ready.start()
+    ready.await_key()
+    switched(ready, STORE, 3)
+    tail.shows(10)
+    tail.process.send_signal(signal.SIGINT)
+    assert tail.ended() == 0
+    assert filtered.ended() == 0
+    everything = page(ready, f"after={start}")["data"]
+    assert tail.events == everything and len({e["id"] for e in everything}) == 10
+    assert filtered.events == [e for e in everything if e["type"] == "app/resumed"][:4]
+    assert any("Connected again" in note for note in tail.notes)
+
+
+def test_tail_says_what_is_wrong_and_ends(ready):
+    for arguments, code in ((["--after", "nonsense"], "bad_request"), (["--store", "nosuch"], "grant_missing")):
+        key = ready.service_key(stores=[STORE], abilities=["events:read"])
+        failed = ready.cli("events", "tail", *arguments, check=False, key=key)
+        assert failed.returncode == 1 and code in failed.stderr
+    away = ready.cli("events", "tail", check=False, LATCHKEY_URL="http://127.0.0.1:1")
+    assert away.returncode == 1 and "Nothing answers" in away.stderr
+    assert ready.cli("events", "tail", "--limit", "0", check=False).returncode == 2
 
 
 def test_cursors_that_lead_nowhere(ready):
@@ -181,6 +246,8 @@ def test_cursors_that_lead_nowhere(ready):
         gone = ready.api("GET", path + old)
         assert gone.status == 410 and gone.json["code"] == "cursor_expired"
         assert gone.json["oldest"] == cursor
+    failed = ready.cli("events", "tail", "--after", old, check=False)
+    assert failed.returncode == 1 and "cursor_expired" in failed.stderr
     assert [e["type"] for e in page(ready, f"after={gone.json['oldest']}")["data"]][:1] == ["app/suspended"]
 
 
