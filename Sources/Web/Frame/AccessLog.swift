@@ -8,7 +8,7 @@ package struct AccessRecord: Sendable {
   package let listener: String
   package let requestID: RequestID
   package let method: String
-  /// The raw path without its query.
+  /// The raw path without its query, and without a webhook's token.
   package let path: Substring
   package let status: Int
   /// From the request's head to the answer's.
