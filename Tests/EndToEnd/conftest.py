@@ -3,6 +3,10 @@ from cluster import Cluster
 from deployment import deployment, new_key
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "alone: compares times, rates or memory, so nothing else may run beside it")
+
+
 @pytest.fixture(scope="module")
 def cluster():
     """A PostgreSQL of the tests' own, to be stopped and hung."""

@@ -13,7 +13,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 from deployment import FULL, connected, count, deployment, wait_until
+
+pytestmark = pytest.mark.alone
 
 STORES, CALLS, PROCESSES, WORKERS = 1000, count(100_000, 1_000_000), 3, 16
 # The ordinary run makes as many calls as fit into this time, in seconds.

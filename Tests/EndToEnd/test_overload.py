@@ -7,6 +7,8 @@ import pytest
 from crowd import Crowd, flooding, head, resident
 from deployment import count, deployment, request, wait_until
 
+pytestmark = pytest.mark.alone
+
 # Calls to stores that the replica of these tests holds.
 CALLS = 60
 PATH = "/v3/catalog/products?limit=1"

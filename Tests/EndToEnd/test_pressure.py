@@ -15,6 +15,8 @@ from deployment import connected, count, deployment, request, self_signed, trust
 from misbehaving import in_front_of_misbehaving
 from wire import Closed, Wire, chunks
 
+pytestmark = pytest.mark.alone
+
 STORES = 8
 FAULTS = ["none", "hang", "stall:small", "stall:large", "stall:chunks", "endless:length", "trickle:head:0.05", "deaf"]
 

@@ -7,6 +7,8 @@ import time
 import pytest
 from deployment import count, request
 
+pytestmark = pytest.mark.alone
+
 STORE, OTHER = "demo1234", "store0002"
 PATH = f"/stores/{STORE}/v3/catalog/products?limit=1"
 # The ordinary run has shorter windows with the same quota; nothing in the service knows how long they are.

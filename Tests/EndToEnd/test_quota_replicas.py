@@ -9,6 +9,8 @@ import pytest
 from cluster import Cluster
 from deployment import count, deployment, wait_until
 
+pytestmark = pytest.mark.alone
+
 STORE = "demo1234"
 PATH = f"/stores/{STORE}/v3/catalog/products?limit=1"
 WINDOW = count(6, 30)

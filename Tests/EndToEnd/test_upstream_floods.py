@@ -10,6 +10,8 @@ from deployment import FULL, count, deployment, wait_until
 from misbehaving import BOMB, Misbehaving
 from wire import Wire
 
+pytestmark = pytest.mark.alone
+
 STORE, OTHER = "demo1234", "store0002"
 PATH = f"/stores/{STORE}/v3/catalog/products"
 ALLOWED = 32 << 20
