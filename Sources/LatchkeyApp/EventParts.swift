@@ -36,8 +36,8 @@ struct EventParts: Sendable {
     let keeper = DeliveryKeeper(deliveries: deliveries, days: days, spool: spool, logger: logger)
     writer = DeliveryWriter(logger: logger) { try await keeper.keep($0) }
     inspector = DeliveryInspector(
-      policy: settings.webhookSignatures, keys: settings.webhookKeys,
-      wants: settings.webhookRegistration.wants)
+      policy: settings.webhookSignatures, takesHexadecimal: settings.webhookHexSignatures,
+      keys: settings.webhookKeys, wants: settings.webhookRegistration.wants)
     let replica = Hex.encode(RandomSource.system.bytes(8))
     var services: [any Service] = [
       watch,

@@ -36,6 +36,7 @@ package enum SettingName: String, CaseIterable, Sendable {
   case calls = "LATCHKEY_CALLS"
   case trustedProxies = "LATCHKEY_TRUSTED_PROXIES"
   case webhookSignatures = "LATCHKEY_WEBHOOK_SIGNATURES"
+  case webhookHexSignatures = "LATCHKEY_WEBHOOK_HEX_SIGNATURES"
   case webhookExceptionsOrigin = "LATCHKEY_WEBHOOK_EXCEPTIONS_ORIGIN"
   case pushSchedule = "LATCHKEY_PUSH_SCHEDULE"
   case pushPrivate = "LATCHKEY_PUSH_PRIVATE"

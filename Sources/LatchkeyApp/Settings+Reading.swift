@@ -30,6 +30,7 @@ extension Settings {
     calls = reader.value(.calls, .integer(10...100_000), default: 2000)
     trustedProxies = reader.value(.trustedProxies, .networks, default: [])
     webhookSignatures = reader.value(.webhookSignatures, .word, default: .observe)
+    webhookHexSignatures = reader.value(.webhookHexSignatures, .flag, default: false)
     webhookExceptionsOrigin = reader.optional(.webhookExceptionsOrigin, .origin)
     pushSchedule = reader.value(.pushSchedule, .schedule, default: Defaults.pushSchedule)
     pushReach = reader.value(.pushPrivate, .word, default: .loopback)

@@ -26,6 +26,8 @@ package struct Settings: Sendable {
   package let trustedProxies: [String]
   /// What happens to a delivery whose signature is missing or wrong.
   package let webhookSignatures: SignaturePolicy
+  /// Whether a delivery without BigCommerce's own signature may be signed in hexadecimal.
+  package let webhookHexSignatures: Bool
   /// Where BigCommerce tells of failed deliveries; `nil`: on another path of ``appOrigin``.
   package let webhookExceptionsOrigin: Origin?
   /// Delays between attempts to push an event.

@@ -1,5 +1,7 @@
 """Deliveries become events: each that was answered 200 is in the feed, whatever is killed meanwhile, and nothing else is."""
 import collections
+import hashlib
+import hmac
 import http.client
 import json
 import random
@@ -133,6 +135,33 @@ def test_what_is_not_bigcommerces_leaves_nothing(running):
     assert len(log(running)) == before + 1
     logged = running.log.read_text()
     assert all(secret not in logged for secret in ["x" * 40, path.rsplit("/", 1)[1], *hook["headers"].values()])
+
+
+def test_the_signature_of_guides_counts_only_where_it_is_allowed():
+    with deployment(stores=2, settings=SETTINGS | {"LATCHKEY_WEBHOOK_SIGNATURES": "enforce"}) as running:
+        store, = installed(running, 1)
+        hook, = [h for h in running.control("GET", f"/hooks/{store}") if h["scope"] == "store/order/*"]
+        path = urllib.parse.urlsplit(hook["destination"]).path
+
+        def deliver(number, signed=None, **headers):
+            body = json.dumps({
+                "scope": "store/order/created", "store_id": "1", "producer": f"stores/{store}", "hash": "0f",
+                "created_at": int(time.time()), "data": {"type": "order", "id": number}}).encode()
+            code = hmac.new(running.client_secret.encode(), signed or body, hashlib.sha256).hexdigest()
+            return request(running.public, "POST", path, body,
+                           hook["headers"] | headers | {"X-BC-Webhook-Signature": code}).status
+
+        assert deliver(1) == 401
+        running.stop()
+        running.start(LATCHKEY_WEBHOOK_HEX_SIGNATURES="true")
+        assert deliver(2) == 200
+        assert deliver(3, signed=b"another body") == 401
+        # Beside a header of Standard Webhooks it counts for nothing.
+        assert deliver(4, **{"webhook-id": "msg_1"}) == 401
+        event, = in_the_feed(running, 1)
+        assert event["data"] == {"type": "order", "id": 2}
+        row, = log(running)
+        assert (row["signature"], row["webhook_id"]) == ("valid", None)
 
 
 def test_after_an_uninstall_deliveries_are_taken_and_kept_aside(running):

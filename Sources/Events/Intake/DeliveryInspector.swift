@@ -13,16 +13,19 @@ package struct DeliveryInspector: Sendable {
   }
 
   private let policy: SignaturePolicy
+  /// Whether the header that guides name signs, where those of Standard Webhooks are absent.
+  private let takesHexadecimal: Bool
   /// By app: the client secret, and the one before it.
   private let keys: [AppName: [WebhookKey]]
   /// Whether an app wants events of a scope.
   private let wants: @Sendable (AppName, String) -> Bool
 
   package init(
-    policy: SignaturePolicy, keys: [AppName: [WebhookKey]],
+    policy: SignaturePolicy, takesHexadecimal: Bool, keys: [AppName: [WebhookKey]],
     wants: @escaping @Sendable (AppName, String) -> Bool
   ) {
     self.policy = policy
+    self.takesHexadecimal = takesHexadecimal
     self.keys = keys
     self.wants = wants
   }
@@ -53,7 +56,8 @@ package struct DeliveryInspector: Sendable {
   ) throws(Forgery) -> String {
     guard policy != .off else { return "off" }
     let verdict = StandardWebhooks.verify(
-      request.signature, body: request.body, keys: keys[request.app] ?? [], now: now)
+      request.signature, body: request.body, keys: keys[request.app] ?? [], now: now,
+      takesHexadecimal: takesHexadecimal)
     switch verdict {
     case .valid: return "valid"
     case .absent where policy == .observe: return "absent"

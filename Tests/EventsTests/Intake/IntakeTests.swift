@@ -38,12 +38,12 @@ import Testing
       }
     }
 
-    func intake(_ policy: SignaturePolicy) -> Intake {
+    func intake(_ policy: SignaturePolicy, takesHexadecimal: Bool = false) -> Intake {
       Intake(
         addresses: self,
-        inspector: DeliveryInspector(policy: policy, keys: [.default: [key]]) { _, scope in
-          scope != "store/unwanted"
-        },
+        inspector: DeliveryInspector(
+          policy: policy, takesHexadecimal: takesHexadecimal, keys: [.default: [key]]
+        ) { _, scope in scope != "store/unwanted" },
         writer: DeliveryWriter(logger: .quiet) { batch in
           guard self.isDurable else { throw CancellationError() }
           self.written.withLock { $0 += batch }
@@ -63,10 +63,11 @@ import Testing
 
   private static func request(
     token: String = "known", secrets: [String] = [secret], body: [UInt8] = body(),
-    id: String = "msg_1", key: WebhookKey? = key, sentAt: Int64 = 1_700_000_000
+    id: String = "msg_1", key: WebhookKey? = key, sentAt: Int64 = 1_700_000_000,
+    signature: WebhookSignatureHeaders? = nil
   ) throws -> WebhookRequest {
-    var signature = WebhookSignatureHeaders()
-    if let key {
+    var signature = signature ?? WebhookSignatureHeaders()
+    if let key, signature == WebhookSignatureHeaders() {
       signature = WebhookSignatureHeaders(
         ids: [id], timestamps: ["\(sentAt)"],
         signatures: [StandardWebhooks.sign(id: id, timestamp: sentAt, body: body, key: key)])
@@ -151,6 +152,24 @@ import Testing
     }
     let stale = try Self.request(sentAt: 1_700_000_000 - 73 * 3600)
     #expect(await Fixture().intake(.enforce).take(stale) == .forged("signature_stale"))
+  }
+
+  @Test func `the signature of guides counts where it is allowed`() async throws {
+    let code = HMAC<SHA256>.authenticationCode(
+      for: Self.body(), using: SymmetricKey(data: Array("client-secret".utf8)))
+    for (text, word) in [
+      (Hex.encode(Array(code)), "valid"), (Hex.encode(Array(repeating: 7, count: 32)), "invalid"),
+    ] {
+      let signature = WebhookSignatureHeaders(hexadecimal: [text])
+      let request = try Self.request(signature: signature)
+      let fixture = Fixture()
+      #expect(await fixture.intake(.enforce).take(request) == .forged("signature_absent"))
+      #expect(await fixture.intake(.observe).take(request) == .taken)
+      let answer = await fixture.intake(.enforce, takesHexadecimal: true).take(request)
+      #expect(answer == (word == "valid" ? .taken : .forged("signature_mismatch")))
+      let words = fixture.written.withLock { $0.map(\.signature) }
+      #expect(words == (word == "valid" ? ["absent", "valid"] : ["absent"]))
+    }
   }
 
   @Test func `the genuine but odd is acknowledged and kept aside`() async throws {
