@@ -5,12 +5,12 @@ import Base
 struct EventCommands: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "events",
-    abstract: "List the events of all stores in their order, and follow them live.",
+    abstract: "List the events of all stores in their order, follow them live, push them again.",
     discussion: """
       Events are what BigCommerce's webhooks say (store/order/created ...) and what happens to installations
       (app/installed ...), in one order that never changes. A cursor names a place in it.
       """,
-    subcommands: [List.self, Tail.self, Show.self])
+    subcommands: [List.self, Tail.self, Show.self, Replay.self])
 }
 
 /// Which events a command is about.
@@ -135,6 +135,48 @@ extension EventCommands {
       try console.line(
         Table.facts(
           facts + [("data", (event["data"] ?? .null).text)], color: console.hasColor))
+    }
+  }
+}
+
+extension EventCommands {
+  /// `latchkey events replay`.
+  struct Replay: Command {
+    static let configuration = CommandConfiguration(
+      abstract: "Push events once more to subscriptions.",
+      discussion: """
+        latchkey events replay evt_… evt_…
+        latchkey events replay --since 2h --type 'store/order/*' --store abc123
+        latchkey events replay --from CURSOR --to CURSOR --subscription sub_…
+        Without --subscription each active one gets what it wants of the events. Says first how many pushes it would be.
+        An event keeps its ID. Readers of the feed see nothing of it: they have a cursor to go back to.
+        """)
+
+    @Argument(help: "The events' IDs, which begin with evt_.")
+    var ids: [String] = []
+    @OptionGroup var selection: SelectionOptions
+    @Option(name: .long, help: "Only to this subscription; may be repeated.")
+    var subscription: [String] = []
+    @OptionGroup var confirmation: ConfirmationOptions
+    @OptionGroup var output: OutputOptions
+
+    func validate() throws { try selection.check(ids: ids, named: "IDs of events") }
+
+    func run(on console: Console) async throws {
+      var body = selection.body(ids: ids)
+      if !subscription.isEmpty {
+        body.append(.init("subscriptions", .array(subscription.map { .string($0) })))
+      }
+      let act = CountedAct(
+        target: "/v1/events/replay", body: body, verb: "replay", done: "replayed")
+      try await act.run(confirmation, output, console) { count, found in
+        let targets = (found["subscriptions"]?.array ?? []).map { row in
+          "\(row.shown("would_replay")) to \(row.shown("id")) (\(row.shown("url")))"
+        }
+        return "push \(count) events once more: " + targets.joined(separator: ", ")
+      } outcome: { count in
+        "\(count) deliveries are due again."
+      }
     }
   }
 }

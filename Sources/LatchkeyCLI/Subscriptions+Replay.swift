@@ -10,48 +10,59 @@ extension Subscriptions {
       discussion: """
         latchkey subscriptions replay sub_… --failed
         latchkey subscriptions replay sub_… --event evt_… --event evt_…
-        latchkey subscriptions replay sub_… --from CURSOR --to CURSOR
+        latchkey subscriptions replay sub_… --since 2h --type 'store/order/*'
         Subscribers know an event by its ID, which stays.
         """)
 
     @OptionGroup var subscription: SubscriptionArgument
     @Option(name: .long, help: "An event's ID; may be repeated.")
     var event: [String] = []
-    @Option(name: .long, help: "The cursor behind which to begin, or 'oldest'.")
-    var from: String?
-    @Option(name: .long, help: "The cursor of the last event. Left out: up to now.")
-    var to: String?
-    @Flag(name: .long, help: "All dead letters.")
-    var failed = false
+    @OptionGroup var selection: SelectionOptions
     @OptionGroup var confirmation: ConfirmationOptions
     @OptionGroup var output: OutputOptions
 
-    func validate() throws {
-      let ways = [!event.isEmpty, from != nil, failed].filter { $0 }.count
-      guard ways == 1, to == nil || from != nil else {
-        throw ValidationError("Give one of --event, --from (with or without --to) and --failed.")
-      }
-    }
+    func validate() throws { try selection.check(ids: event, named: "--event") }
 
     func run(on console: Console) async throws {
-      let done = try await subscription.change(
-        "push events once more to", "", confirmation, console
-      ) { target in
-        APICall(method: .post, target: target + "/replay", body: request.encoded())
+      let act = CountedAct(
+        target: subscription.target + "/replay", body: selection.body(ids: event),
+        verb: "replay", done: "replayed")
+      try await act.run(confirmation, output, console) { count, _ in
+        "push \(count) events once more to the subscription \(subscription.id)"
+      } outcome: { count in
+        "\(count) deliveries are due again."
       }
-      guard let done else { return }
-      if output.json { return try console.line(done.prettyText) }
-      try console.line("\(done.shown("replayed")) deliveries are due again.")
     }
+  }
 
-    /// The body of the API call.
-    var request: JSONValue {
-      if failed { return ["failed": true] }
-      if !event.isEmpty { return ["event_ids": .array(event.map { .string($0) })] }
-      var members: [JSONValue.Member] = []
-      if let from { members.append(.init("from", .string(from))) }
-      if let to { members.append(.init("to", .string(to))) }
-      return .object(members)
+  /// `latchkey subscriptions discard`.
+  struct Discard: Command {
+    static let configuration = CommandConfiguration(
+      abstract: "Forget dead letters: some, a range, or all of the subscription.",
+      discussion: """
+        latchkey subscriptions discard sub_… --failed --until 30d
+        latchkey subscriptions discard sub_… --event evt_…
+        Only what is dead is forgotten; the audit names it, and while the feed has an event it can be replayed.
+        """)
+
+    @OptionGroup var subscription: SubscriptionArgument
+    @Option(name: .long, help: "An event's ID; may be repeated.")
+    var event: [String] = []
+    @OptionGroup var selection: SelectionOptions
+    @OptionGroup var confirmation: ConfirmationOptions
+    @OptionGroup var output: OutputOptions
+
+    func validate() throws { try selection.check(ids: event, named: "--event") }
+
+    func run(on console: Console) async throws {
+      let act = CountedAct(
+        target: subscription.target + "/discard", body: selection.body(ids: event),
+        verb: "discard", done: "discarded")
+      try await act.run(confirmation, output, console) { count, _ in
+        "forget \(count) dead letters of the subscription \(subscription.id)"
+      } outcome: { count in
+        "\(count) dead letters are forgotten."
+      }
     }
   }
 

@@ -8,7 +8,7 @@ struct Subscriptions: ParsableCommand {
     abstract: "Make, list and change the endpoints that events are pushed to.",
     subcommands: [
       List.self, Show.self, Create.self, Delete.self, Ping.self, Rotate.self, Replay.self,
-      Enable.self, Disable.self, Deliveries.self,
+      Discard.self, Enable.self, Disable.self, Deliveries.self,
     ])
 }
 

@@ -68,6 +68,14 @@ package struct EventFilter: Hashable, Sendable {
   package var until: Timestamp?
 
   package init() {}
+
+  /// App, store, types, beginnings of families, and the times: six parameters.
+  var binds: [any PostgresBindable] {
+    [
+      app?.text, store?.text, types.filter { !$0.hasSuffix("/*") },
+      types.filter { $0.hasSuffix("/*") }.map { String($0.dropLast()) }, since, until,
+    ]
+  }
 }
 
 /// A piece of the feed.
@@ -118,6 +126,32 @@ package struct EventFeed: Sendable {
     return try row.decode("last_position")
   }
 
+  /// The position behind which the feed has what was recorded from that time on.
+  ///
+  /// Halves the feed until it is found, because no index is by time.
+  package func position(before time: Timestamp) async throws(PostgresError) -> Int64 {
+    let result = try await database.query(
+      Statement(
+        """
+        WITH RECURSIVE search (low, high) AS (
+          SELECT coalesce((SELECT min(first_position) FROM event_days), 1), last_position + 1 FROM feed
+          UNION ALL
+          SELECT CASE WHEN is_before THEN middle + 1 ELSE low END, CASE WHEN is_before THEN high ELSE middle END
+          FROM (
+            SELECT low, high, (low + high) / 2 AS middle,
+              coalesce((SELECT recorded_at < $1 FROM events WHERE position >= (low + high) / 2
+                ORDER BY position LIMIT 1), false) AS is_before
+            FROM search WHERE low < high
+          ) AS half
+        )
+        SELECT low - 1 AS position FROM search WHERE low >= high
+        """, [time]))
+    guard let row = result.rows.first else {
+      throw .decoding(column: "position", expected: "a place in the feed")
+    }
+    return try row.decode("position")
+  }
+
   /// The events behind a position and up to another, in order, at most `limit`; of ``span``
   /// positions at most.
   package func read(
@@ -125,13 +159,7 @@ package struct EventFeed: Sendable {
   ) async throws(PostgresError) -> EventPage {
     let result = try await database.query(
       Statement(
-        EventFeed.select,
-        [
-          position, EventFeed.span, filter.app?.text, filter.store?.text,
-          filter.types.filter { !$0.hasSuffix("/*") },
-          filter.types.filter { $0.hasSuffix("/*") }.map { String($0.dropLast()) },
-          filter.since, filter.until, Int64(limit), end,
-        ]))
+        EventFeed.select, [position, EventFeed.span] + filter.binds + [Int64(limit), end]))
     guard let first = result.rows.first else {
       throw .decoding(column: "seen", expected: "how far was looked")
     }

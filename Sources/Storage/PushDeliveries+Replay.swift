@@ -1,16 +1,6 @@
 package import Base
 package import Postgres
 
-/// What shall be pushed once more.
-package enum PushReplay: Hashable, Sendable {
-  /// Those events, at most 1000.
-  case events([String])
-  /// What the subscription wants of the events behind `after`, up to `through`.
-  case range(after: Int64, through: Int64)
-  /// All dead letters.
-  case dead
-}
-
 /// A delivery as its log shows it.
 package struct PushRecord: Hashable, Sendable {
   package let number: Int64
@@ -41,82 +31,73 @@ package struct PushRecord: Hashable, Sendable {
 }
 
 extension PushDeliveries {
-  /// At most so many positions are replayed in one call.
-  package static let longestReplay: Int64 = 100_000
-
-  /// Makes deliveries due again, or for the first time, as new: their attempts are counted anew,
-  /// their event's ID stays.
+  /// Makes deliveries of these events due again, or for the first time, as new.
   ///
-  /// Only what lies within the subscription's app and stores; a range also keeps to its types.
+  /// Their attempts are counted anew, their event's ID stays. Each batch has its line in the audit.
   ///
-  /// - Returns: how many.
+  /// - Returns: how many; an event of which an attempt is under way is left alone.
   package func replay(
-    _ subscription: String, _ what: PushReplay
+    _ subscription: SubscriptionRecord, events: [String], by act: Act
   ) async throws(PostgresError) -> Int {
-    switch what {
-    case .dead: return try await replayDead(subscription)
-    case .events(let ids):
-      return try await replay(subscription, ids: ids, after: 0, through: 0)
-    case .range(let after, let through):
-      var count = 0
-      var place = after
-      while place < through {
-        let end = min(through, place + PushDeliveries.span)
-        count += try await replay(subscription, ids: nil, after: place, through: end)
-        place = end
-      }
-      return count
-    }
-  }
-
-  private func replayDead(_ subscription: String) async throws(PostgresError) -> Int {
-    var count = 0
-    while true {
-      let again = try await database.query(
-        Statement(
-          """
+    try await inBatches(events) { ids in
+      Statement(
+        """
+        WITH again AS (
           UPDATE push_deliveries SET state = 'pending', attempts = 0, due_at = now(), finished_at = NULL
-          WHERE subscription_id = $1 AND push_number IN (SELECT push_number FROM push_deliveries
-            WHERE subscription_id = $1 AND state = 'dead' ORDER BY push_number LIMIT 1000)
-          """, [subscription])
-      ).affected
-      count += again
-      if again < 1000 { return count }
+          WHERE subscription_id = $1 AND event_id = ANY ($2) AND lease_id IS NULL RETURNING 1
+        ), made AS (
+          INSERT INTO push_deliveries (app_id, store_hash, subscription_id, position, event_id, type, origin,
+            occurred_at, recorded_at, data)
+          SELECT events.app_id, store_hash, $1, position, event_id, type, origin, occurred_at, recorded_at, data
+          FROM events WHERE event_id = ANY ($2)
+            AND EXISTS (SELECT FROM subscriptions WHERE subscription_id = $1)
+          ON CONFLICT ON CONSTRAINT push_deliveries_once DO NOTHING RETURNING 1
+        ), counted AS (
+          SELECT (SELECT count(*) FROM again) + (SELECT count(*) FROM made) AS number
+        ), noted AS (
+          INSERT INTO audit (actor, action, app_id, request_id, details)
+          SELECT $3, 'subscription_replay', $4, $5,
+            jsonb_build_object('subscription_id', $1, 'deliveries', number)
+          FROM counted WHERE number > 0
+        )
+        SELECT number FROM counted
+        """, [subscription.id, ids, act.actor, subscription.filter.app?.text, act.requestID?.text])
     }
   }
 
-  /// What is there already is taken as it is, whatever has become of the event in the feed.
-  private func replay(
-    _ subscription: String, ids: [String]?, after: Int64, through: Int64
+  /// Forgets the dead letters of these events; the audit names them.
+  ///
+  /// - Returns: how many there were.
+  package func discard(
+    _ subscription: SubscriptionRecord, events: [String], by act: Act
   ) async throws(PostgresError) -> Int {
-    let results = try await database.transaction([
+    try await inBatches(events) { ids in
       Statement(
         """
-        UPDATE push_deliveries SET state = 'pending', attempts = 0, due_at = now(), finished_at = NULL
-        WHERE subscription_id = $1 AND lease_id IS NULL
-          AND CASE WHEN $2::text[] IS NULL THEN position > $3 AND position <= $4 ELSE event_id = ANY ($2) END
-        """, [subscription, ids, after, through]),
-      Statement(
-        """
-        INSERT INTO push_deliveries (app_id, store_hash, subscription_id, position, event_id, type, origin,
-          occurred_at, recorded_at, data)
-        SELECT events.app_id, store_hash, subscription_id, position, event_id, type, origin, occurred_at,
-          recorded_at, data
-        FROM subscriptions JOIN events ON
-          CASE WHEN $2::text[] IS NULL THEN position > $3 AND position <= $4 AND (types = '{}' OR type = ANY (types)
-              OR EXISTS (SELECT FROM unnest(types) AS pattern
-                WHERE right(pattern, 2) = '/*' AND starts_with(type, left(pattern, -1))))
-            ELSE event_id = ANY ($2) END
-          AND (subscriptions.app_id IS NULL OR events.app_id = subscriptions.app_id)
-          AND (stores IS NULL OR store_hash = ANY (stores)
-            OR EXISTS (SELECT FROM installations AS known, unnest(known.labels) AS label
-              WHERE known.app_id = events.app_id AND known.store_hash = events.store_hash
-                AND 'label:' || label = ANY (stores)))
-        WHERE subscription_id = $1
-        ON CONFLICT ON CONSTRAINT push_deliveries_once DO NOTHING
-        """, [subscription, ids, after, through]),
-    ])
-    return results.reduce(0) { $0 + $1.affected }
+        WITH gone AS (
+          DELETE FROM push_deliveries WHERE subscription_id = $1 AND event_id = ANY ($2) AND state = 'dead'
+          RETURNING event_id
+        ), noted AS (
+          INSERT INTO audit (actor, action, app_id, request_id, details)
+          SELECT $3, 'subscription_discard', $4, $5,
+            jsonb_build_object('subscription_id', $1, 'deliveries', count(*), 'event_ids', jsonb_agg(event_id))
+          FROM gone HAVING count(*) > 0
+        )
+        SELECT count(*) AS number FROM gone
+        """, [subscription.id, ids, act.actor, subscription.filter.app?.text, act.requestID?.text])
+    }
+  }
+
+  /// A thousand events in a transaction, so that none is long.
+  private func inBatches(
+    _ events: [String], _ statement: ([String]) -> Statement
+  ) async throws(PostgresError) -> Int {
+    var count = 0
+    for start in stride(from: 0, to: events.count, by: 1000) {
+      let batch = Array(events[start..<min(events.count, start + 1000)])
+      count += try await database.query(statement(batch)).rows.first?.decode("number") ?? 0
+    }
+    return count
   }
 
   /// A subscription's deliveries, the newest first, behind one of them.

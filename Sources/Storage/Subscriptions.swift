@@ -189,18 +189,6 @@ package struct Subscriptions: Sendable {
         ]))
   }
 
-  /// One line of the audit about a replay.
-  package func noteReplay(
-    _ record: SubscriptionRecord, count: Int, by act: Act
-  ) async throws(SubscriptionError) {
-    _ = try await run { () throws(PostgresError) in
-      try await database.query(
-        Subscriptions.audit(
-          act, "subscription_replay", record.filter.app,
-          ["subscription_id": .string(record.id), "deliveries": .integer(count)]))
-    }
-  }
-
   /// A statement that writes one line of the audit, or none when there is no such subscription.
   private func audited(_ statement: Statement) async throws(SubscriptionError) {
     let result = try await run { () throws(PostgresError) in try await database.query(statement) }

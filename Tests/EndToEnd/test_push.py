@@ -136,6 +136,7 @@ def test_dead_letters_are_kept_and_replayed(running):
         assert running.api("POST", target, {"from": "oldest", "to": cursors["next"]}).json["replayed"] >= 1
         assert running.api("POST", target, {}).status == 400
         assert running.api("POST", target, {"from": "nonsense"}).status == 400
+        assert running.api("POST", target, {"event_ids": [event], "failed": True}).status == 400
         assert len(receiver.verified(made["secret"])) == len(receiver.pushes)
 
 
@@ -149,6 +150,73 @@ def test_gone_ends_it_and_the_feed_says_so(running):
         assert made["id"] in [event["data"]["subscription_id"] for event in found]
         receiver.answer(200)
         assert running.api("POST", f"/v1/subscriptions/{made['id']}/enable").json["state"] == "active"
+
+
+def test_events_are_pushed_once_more_to_those_that_want_them(running):
+    with Receiver() as one, Receiver() as two:
+        installs, all_of_app = subscribe(running, one), subscribe(running, two, ["app/*"])
+        store = running.fresh_store()
+        running.install(store)
+        running.api("POST", f"/v1/stores/{store}/suspend")
+        wait_until(lambda: len(one.pushes) == 1 and len(two.pushes) == 2, "the pushes")
+        wait_until(lambda: not shown(running, all_of_app)["pending"], "they are done")
+        body = {"since": "2020-01-01T00:00:00Z", "store": store, "subscriptions": [installs["id"], all_of_app["id"]]}
+        dry = running.api("POST", "/v1/events/replay", body | {"dry_run": True}).json
+        assert dry["would_replay"] == 3
+        assert {row["id"]: row["would_replay"] for row in dry["subscriptions"]} == {installs["id"]: 1, all_of_app["id"]: 2}
+        assert len(one.pushes) == 1, "nothing was done"
+        assert running.api("POST", "/v1/events/replay", body).json["replayed"] == 3
+        wait_until(lambda: len(one.pushes) == 2 and len(two.pushes) == 4, "the replay")
+        assert set(one.ids()) == {one.ids()[0]} and len(set(two.ids())) == 2, "an event keeps its ID"
+        event = one.ids()[0]
+        # Without names: to all active ones that want it.
+        answer = running.api("POST", "/v1/events/replay", {"event_ids": [event]}).json
+        assert {installs["id"], all_of_app["id"]} <= {row["id"] for row in answer["subscriptions"]}
+        wait_until(lambda: len(one.pushes) == 3 and len(two.pushes) == 5, "the replay of one")
+        other = running.service_key(stores=["elsewhere"], abilities=["operator"])
+        wait_until(lambda: running.api("GET", "/v1/subscriptions", key=other).status == 200, "the key counts")
+        assert running.api("POST", "/v1/events/replay", {"event_ids": [event]}, key=other).json["replayed"] == 0
+        assert running.api("POST", "/v1/events/replay", body, key=other).status in (403, 404)
+        for wrong in ({}, {"to": "x"}, {"event_ids": []}, {"event_ids": [event], "types": ["a/b"]}, {"since": "soon"},
+                      {"failed": True, "subscriptions": []}, {"since": "2020-01-01T00:00:00Z", "store": "NO"},
+                      {"since": "2020-01-01T00:00:00Z", "colour": 1}):
+            assert running.api("POST", "/v1/events/replay", wrong).status == 400, wrong
+        # And on the command line.
+        arguments = ("events", "replay", "--store", store, "--since", "1h", "--subscription", installs["id"])
+        assert running.cli(*arguments, check=False).returncode == 2, "nobody to ask"
+        assert "1 to " + installs["id"] in running.cli(*arguments, "--dry-run").stdout
+        assert json.loads(running.cli(*arguments, "--yes", "--json").stdout)["replayed"] == 1
+        wait_until(lambda: len(one.pushes) == 4, "the replay of the command line")
+
+
+def test_dead_letters_are_forgotten_when_an_operator_says_so(running):
+    running.stop()
+    running.start(LATCHKEY_PUSH_SCHEDULE="1s")
+    with Receiver() as receiver:
+        made = subscribe(running, receiver, ["app/*"])
+        receiver.answer(500)
+        store = running.fresh_store()
+        running.install(store)
+        running.api("POST", f"/v1/stores/{store}/suspend")
+        wait_until(lambda: shown(running, made)["dead"] == 2, "they are dead")
+        dead = {d["event"]["type"]: d["event"]["id"] for d in deliveries(running, made, "?state=dead")}
+        target = f"/v1/subscriptions/{made['id']}/discard"
+        assert running.api("POST", target, {"failed": True, "dry_run": True}).json == {"would_discard": 2}
+        body = {"from": "oldest", "types": ["app/installed"], "dry_run": True}
+        assert running.api("POST", target, body).json == {"would_discard": 1}
+        assert running.api("POST", target, {"event_ids": [dead["app/suspended"]]}).json == {"discarded": 1}
+        assert running.api("POST", target, {}).status == 400
+        reader = running.service_key(abilities=["events:read"])
+        wait_until(lambda: running.api("GET", "/v1/subscriptions", key=reader).status == 200, "the key counts")
+        assert running.api("POST", target, {"failed": True}, key=reader).status == 403
+        command = ("subscriptions", "discard", made["id"], "--failed")
+        assert "Would forget 1 dead" in running.cli(*command, "--dry-run").stdout
+        assert "1 dead letters are forgotten" in running.cli(*command, "--yes").stdout
+        assert shown(running, made)["dead"] == 0 and not deliveries(running, made, "?state=dead")
+        receiver.answer(200)
+        body = {"event_ids": [dead["app/suspended"]]}
+        assert running.api("POST", target.replace("discard", "replay"), body).json == {"replayed": 1}, "the feed has it"
+        wait_until(lambda: dead["app/suspended"] in receiver.ids()[-1:], "it arrives")
 
 
 @pytest.mark.parametrize("point", POINTS)

@@ -71,6 +71,15 @@ package struct APIBody: Sendable {
     }
   }
 
+  /// A moment, such as `2026-01-31T09:30:00Z`, if it is there.
+  package func time(_ name: String) throws(Problem) -> Timestamp? {
+    guard let text = try optionalText(name) else { return nil }
+    guard let time = Timestamp(text) else {
+      throw .badRequest("The field \(name) is a UTC time such as 2026-01-31T09:30:00Z.")
+    }
+    return time
+  }
+
   /// A whole number within a range, if it is there.
   package func integer(
     _ name: String, in range: ClosedRange<Int64>

@@ -87,24 +87,7 @@ extension APIQuery {
   ///
   /// - Throws: 400 for what is malformed, 403 for what the grant does not hold.
   func tenant(of caller: APICaller) throws(Problem) -> (app: AppName?, store: StoreHash?) {
-    var app = caller.grant.app
-    if let text = self["app"] {
-      guard let name = AppName(text) else {
-        throw .badRequest("The query parameter app is an app's name.")
-      }
-      guard caller.grant.allows(app: name) else {
-        throw .grantMissing("This key is not for the app \(name).")
-      }
-      app = name
-    }
-    guard let text = self["store"] else { return (app, nil) }
-    guard let store = StoreHash(text) else {
-      throw .badRequest("The query parameter store is 1 to 32 lower-case letters and digits.")
-    }
-    guard caller.mayName(InstallationID(app: app ?? .default, store: store)) else {
-      throw .grantMissing("This key is not for the store \(store).")
-    }
-    return (app, store)
+    try caller.tenant(app: self["app"], store: self["store"], of: "query parameter")
   }
 
   /// Types of events, and patterns that end in `/*`, with commas between; none when it is absent.
@@ -161,6 +144,32 @@ extension FeedReader {
 }
 
 extension APICaller {
+  /// An app and a store as a caller named them, within its grant; without an app, the key's own.
+  ///
+  /// - Throws: 400 for what is malformed, 403 for what the grant does not hold.
+  func tenant(
+    app name: String?, store hash: String?, of place: String
+  ) throws(Problem) -> (app: AppName?, store: StoreHash?) {
+    var app = grant.app
+    if let name {
+      guard let known = AppName(name) else {
+        throw .badRequest("The \(place) app is an app's name.")
+      }
+      guard grant.allows(app: known) else {
+        throw .grantMissing("This key is not for the app \(known).")
+      }
+      app = known
+    }
+    guard let hash else { return (app, nil) }
+    guard let store = StoreHash(hash) else {
+      throw .badRequest("The \(place) store is 1 to 32 lower-case letters and digits.")
+    }
+    guard mayName(InstallationID(app: app ?? .default, store: store)) else {
+      throw .grantMissing("This key is not for the store \(store).")
+    }
+    return (app, store)
+  }
+
   /// Events of an app as a whole are for keys of all its stores.
   func maySee(_ event: EventRecord) -> Bool {
     guard let store = event.store else {

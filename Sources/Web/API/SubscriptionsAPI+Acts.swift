@@ -31,69 +31,6 @@ extension SubscriptionsAPI {
     ]
     return APIAnswer(.object(facts + (answer.attempt.document.members ?? [])))
   }
-
-  func replay(_ request: APIRequest) async throws(Problem) -> APIAnswer {
-    let body = try APIBody(request.body, known: ["event_ids", "from", "to", "failed"])
-    let record = try await find(request)
-    let what = try await wanted(body)
-    let count = try await stored { () throws(PostgresError) in
-      try await deliveries.replay(record.id, what)
-    }
-    try await translated { () throws(SubscriptionError) in
-      try await subscriptions.noteReplay(record, count: count, by: request.act)
-    }
-    return APIAnswer(["replayed": .integer(count)])
-  }
-
-  private func wanted(_ body: APIBody) async throws(Problem) -> PushReplay {
-    let ids = try body.optionalTexts("event_ids")
-    let (from, to) = (try body.optionalText("from"), try body.optionalText("to"))
-    let failed = try body.flag("failed")
-    switch (ids, from, to, failed) {
-    case (let ids?, nil, nil, nil):
-      guard (1...1000).contains(ids.count) else {
-        throw .badRequest("The field event_ids is a list of 1 to 1000 event IDs.")
-      }
-      return .events(ids)
-    case (nil, let from?, let to, nil):
-      return try await range(from: from, to: to)
-    case (nil, nil, nil, true?):
-      return .dead
-    default:
-      throw .badRequest(
-        """
-        Give one of: event_ids (a list), from with or without to (cursors of the feed; from is excluded, as in after=), \
-        or failed (true: all dead letters).
-        """)
-    }
-  }
-
-  private func range(from: String, to: String?) async throws(Problem) -> PushReplay {
-    let state = try await stored { () throws(PostgresError) in try await feed.state() }
-    func position(_ text: String) throws(Problem) -> Int64 {
-      if text == "oldest" { return FeedCursor.oldest(in: state).position }
-      guard let cursor = FeedCursor(text) else { throw .badCursor }
-      do throws(FeedCursor.Fault) {
-        return try cursor.resolve(in: state)
-      } catch .expired(let resume) {
-        throw .cursorExpired(resume)
-      } catch {
-        throw .badCursor
-      }
-    }
-    let after = try position(from)
-    let through = try to.map { text throws(Problem) in try position(text) } ?? state.last
-    guard after <= through else {
-      throw .badRequest("The cursor in from stands behind the one in to.")
-    }
-    guard through - after <= PushDeliveries.longestReplay else {
-      throw .badRequest(
-        """
-        Between from and to lie more than \(PushDeliveries.longestReplay) events: replay them in pieces, or read the feed.
-        """)
-    }
-    return .range(after: after, through: through)
-  }
 }
 
 extension SubscriptionRecord {

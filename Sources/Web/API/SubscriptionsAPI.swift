@@ -67,6 +67,12 @@ package struct SubscriptionsAPI: Sendable {
       APIRoute(
         .post, "subscriptions/{id}/replay", ability: .operator, bodyLimit: .kibibytes(128)
       ) { request throws(Problem) in try await replay(request) },
+      APIRoute(
+        .post, "subscriptions/{id}/discard", ability: .operator, bodyLimit: .kibibytes(128)
+      ) { request throws(Problem) in try await discard(request) },
+      APIRoute(.post, "events/replay", ability: .operator, bodyLimit: .kibibytes(128)) {
+        request throws(Problem) in try await replayToAll(request)
+      },
     ]
   }
 
@@ -170,7 +176,7 @@ extension SubscriptionsAPI {
     try await find(request.arguments[0], request)
   }
 
-  private func find(
+  func find(
     _ id: String, _ request: APIRequest
   ) async throws(Problem) -> SubscriptionRecord {
     try await translated { () throws(SubscriptionError) in
@@ -224,7 +230,7 @@ extension SubscriptionsAPI {
 extension APIRequest {
   var act: Act { Act(actor: caller.keyID, requestID: requestID) }
 
-  fileprivate var reach: SubscriptionReach {
+  var reach: SubscriptionReach {
     SubscriptionReach(app: caller.grant.app, stores: caller.grant.stores)
   }
 
@@ -251,7 +257,7 @@ extension APIRequest {
 }
 
 /// Types such as `store/order/created`, and families such as `store/order/*`; `*` is all.
-private func checkedTypes(_ types: [String]) throws(Problem) -> [String] {
+func checkedTypes(_ types: [String]) throws(Problem) -> [String] {
   if types == ["*"] { return [] }
   let isFine = types.allSatisfy { type in
     (1...255).contains(type.utf8.count) && type.contains("/")

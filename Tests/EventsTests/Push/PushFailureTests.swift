@@ -187,12 +187,12 @@ import Vault
       ).events
       func event(_ type: String) -> String { events.first { $0.type == type }?.id ?? "" }
       #expect(
-        try await rig.deliveries.replay(
-          id, .events([event("t/1"), event("u/0"), event("t/3"), "evt_unknown"])) == 2,
-        "within its stores, whatever the type")
+        try await rig.replay(id) {
+          $0.events = [event("t/1"), event("u/0"), event("t/3"), "evt_unknown"]
+        } == 2, "within its stores, whatever the type")
       #expect(try await rig.drain(sender) == 2)
-      #expect(try await rig.deliveries.replay(id, .range(after: 0, through: 99)) == 4)
-      #expect(try await rig.drain(sender) == 4)
+      #expect(try await rig.replay(id) { $0.through = 99 } == 3, "what it wants")
+      #expect(try await rig.drain(sender) == 3)
       let ids = rig.subscriber.pushes.compactMap(\.id)
       #expect(ids.filter { $0 == event("t/1") }.count == 3)
       #expect(ids.filter { $0 == event("t/0") }.count == 1)

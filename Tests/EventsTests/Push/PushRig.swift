@@ -80,6 +80,18 @@ struct PushRig: Sendable {
     try await deliveries.list(id, state: state, before: nil, limit: 1000)
   }
 
+  /// Makes what is chosen due again.
+  ///
+  /// - Returns: how many.
+  func replay(
+    _ id: String, keepsToTypes: Bool = false, _ change: (inout PushSelection) -> Void
+  ) async throws -> Int {
+    var selection = PushSelection()
+    change(&selection)
+    let chosen = try await deliveries.choose(id, selection, keepsToTypes: keepsToTypes)
+    return try await deliveries.replay(record(id), events: chosen, by: PushRig.act)
+  }
+
   /// Events of these types happen, in this order, and are in the feed.
   func happen(_ types: [String], store: String = "abc", app: String = "default") async throws {
     _ = try await database.query(
@@ -90,6 +102,12 @@ struct PushRig: Sendable {
         """, [app, store, types]))
     #expect(try await sequencer.claim())
     while try await sequencer.step(above: 0) > 0 {}
+  }
+
+  /// The IDs of all events of these types.
+  func ids(of types: [String]) async throws -> [String] {
+    try await EventFeed(database: database).read(after: 0, upTo: .max, EventFilter(), limit: 1000)
+      .events.filter { types.contains($0.type) }.map(\.id)
   }
 
   /// Types that are in the feed, for what happened behind our back.

@@ -139,7 +139,7 @@ import Testing
       #expect(Set(rig.subscriber.pushes.map(\.body)).count == 1)
       #expect(sender.ends[.dead] == 1)
       rig.subscriber.reply()
-      #expect(try await rig.deliveries.replay(id, .dead) == 1)
+      #expect(try await rig.replay(id) { $0.isDeadOnly = true } == 1)
       #expect(try await rig.drain(sender) == 1)
       #expect(try await rig.log(id).first?.state == "delivered")
       #expect(try await rig.log(id).first?.log.array?.count == 4)
@@ -163,7 +163,7 @@ import Testing
       rig.subscriber.reply()
       try await rig.subscriptions.set(id, enabled: true, by: PushRig.act)
       #expect(try await rig.drain(sender) == 1)
-      #expect(try await rig.deliveries.replay(id, .dead) == 3)
+      #expect(try await rig.replay(id) { $0.isDeadOnly = true } == 3)
       #expect(try await rig.drain(sender) == 3)
     }
   }
