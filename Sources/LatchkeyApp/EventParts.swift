@@ -17,6 +17,7 @@ struct EventParts: Sendable {
   let spool: DeliverySpool?
   let inspector: DeliveryInspector
   let intakeMeter = IntakeMeter()
+  let backlog: BacklogMeter
   /// In the order of their start.
   let services: [any Service]
 
@@ -38,6 +39,7 @@ struct EventParts: Sendable {
     inspector = DeliveryInspector(
       policy: settings.webhookSignatures, takesHexadecimal: settings.webhookHexSignatures,
       keys: settings.webhookKeys, wants: settings.webhookRegistration.wants)
+    backlog = BacklogMeter(count: BacklogCount(database: database), logger: logger)
     let replica = Hex.encode(RandomSource.system.bytes(8))
     var services: [any Service] = [
       watch,
@@ -47,6 +49,7 @@ struct EventParts: Sendable {
         days: days, deliveries: deliveries,
         keepEvents: settings.retention.events, keepDeliveries: settings.retention.deliveries,
         logger: logger),
+      backlog,
     ]
     if let spool {
       services.append(DeliveryReplay(spool: spool, keeper: keeper, logger: logger))

@@ -20,7 +20,7 @@ struct ServiceMetrics: Sendable {
       + Self.families(of: parts.directory.fleet(now: parts.time.clock.now()))
       + ListenerCounters.families(of: listeners) + parts.callbackOutcomes.families
       + parts.events.intakeMeter.families(waiting: parts.events.writer.waitingCount)
-      + parts.pushes.sender.families + state
+      + parts.events.backlog.families + parts.pushes.sender.families + state
       + Self.families(of: database.connectionCounts, limit: database.settings.connections)
       + parts.webhooks.metrics + Self.process + [Self.build]
   }
