@@ -22,6 +22,7 @@ struct WebhookStores: ParsableArguments {
   func plan(_ client: APIClient, _ console: Console) async throws -> [JSONValue] {
     var rows: [JSONValue] = []
     var after: String?
+    var total: Int64?
     defer { console.endProgress() }
     repeat {
       let page = try await client.document(
@@ -31,7 +32,9 @@ struct WebhookStores: ParsableArguments {
           body: body.encoded(), patience: .seconds(1800)))
       rows += page["data"]?.array ?? []
       after = page["next"]?.string
-      if after != nil { console.progress("\(rows.count) stores so far") }
+      guard after != nil else { break }
+      if total == nil { total = try await count(client) }
+      console.progress("\(rows.count) of \(total ?? 0) stores")
     } while after != nil
     return rows
   }

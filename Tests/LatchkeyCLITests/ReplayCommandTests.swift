@@ -3,7 +3,7 @@ import Testing
 
 @testable import LatchkeyCLI
 
-@Suite struct `Commands that push once more and forget` {
+@Suite struct `Commands that push once more, forget, and plan` {
   private func service(_ count: Int) -> StubService {
     StubService([
       "POST /v1/events/replay":
@@ -51,5 +51,18 @@ import Testing
     let done = TestConsole()
     #expect(try await service(0).run(arguments + ["-y"], on: done) == .ok)
     #expect(done.output == "2 dead letters are forgotten.\n")
+  }
+
+  @Test func `a plan of many stores is asked for page by page`() async throws {
+    let service = StubService([
+      "POST /v1/webhooks/plan?limit=50":
+        #"{"data":[{"store_hash":"a","in_step":true}],"next":"c1"}"#,
+      "POST /v1/webhooks/plan?limit=50&after=c1":
+        #"{"data":[{"store_hash":"b","in_step":true}],"next":null}"#,
+      "GET /v1/webhooks?limit=1": #"{"data":[],"next":null,"counts":{"in_step":2,"parked":9}}"#,
+    ])
+    let console = TestConsole()
+    #expect(try await service.run(["webhooks", "plan"], on: console) == .ok)
+    #expect(console.output == "2 of 2 stores are as they should be.\n")
   }
 }
