@@ -268,6 +268,30 @@ func isSigned(_ arrival: Arrival, secret: String = "secret") -> Bool {
     }
   }
 
+  @Test func `beyond so many pending deliveries none is begun, and volleys wait for room`()
+    async throws
+  {
+    let clock = ManualClock()
+    try await withHooks({
+      $0.webhookPending = 20
+      $0.clock = clock.clock
+    }) { bench in
+      try await bench.register("store/order/*")
+      try await bench.setting(["faults": [["kind": "dead"]]])
+      try await bench.fire("store/order/created", ["count": 50, "rate": 100_000])
+      try await bench.wait(30, "refused")
+      var counts = try await bench.counts()
+      #expect(counts["pending"] == 20 && counts["fired"] == 20 && counts["to_fire"] == 0)
+      try await bench.fire("store/order/created", ["count": 30])
+      counts = try await bench.counts()
+      #expect(counts["to_fire"] == 30 && counts["refused"] == 30 && counts["pending"] == 20)
+      try await bench.setting(["faults": []])
+      try await bench.client.control("webhooks/flush")
+      try await bench.wait(50)
+      #expect(try await bench.counts()["refused"] == 30)
+    }
+  }
+
   @Test func `a volley can be ended`() async throws {
     try await withHooks { bench in
       try await bench.register("store/order/*")

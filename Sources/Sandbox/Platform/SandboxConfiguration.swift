@@ -38,6 +38,8 @@ package struct SandboxConfiguration: Sendable {
   package var webhookActivation: Duration = .zero
   /// Deliveries, and attempts, that are remembered.
   package var webhookHistory = 500_000
+  /// Deliveries that may be pending; further ones are refused and counted.
+  package var webhookPending = 200_000
   package var clock: WallClock = .system
   package var random: RandomSource = .system
 

@@ -64,7 +64,7 @@ extension WebhookSender {
   private func fireVolleys() {
     beat = nil
     for index in volleys.indices {
-      let room = WebhookSender.pendingLimit / 2 - ledger.counts[.pending]
+      let room = pendingLimit / 2 - ledger.counts[.pending]
       let limit = volleys[index].rate == nil ? min(room, WebhookSender.burst) : WebhookSender.burst
       for _ in 0..<max(0, volleys[index].due(at: .now(), atMost: limit)) {
         let (store, happening) = volleys[index].next(text: text)

@@ -28,7 +28,7 @@ extension WebhookSender {
   }
 
   private func begin(_ event: WebhookEvent, _ hook: HookTarget) {
-    guard ledger.counts[.pending] < WebhookSender.pendingLimit else { return ledger.refuse() }
+    guard ledger.counts[.pending] < pendingLimit else { return ledger.refuse() }
     let isLost = settings.faults.take(.lose, for: event) != nil
     let number = ledger.add(event, hook: hook.id, isLost ? .lost : .pending)
     guard !isLost else { return }

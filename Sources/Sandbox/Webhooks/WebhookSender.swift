@@ -7,9 +7,6 @@ import NIOSSL
 ///
 /// All of it runs on one event loop; others reach it through ``WebhookOffice``.
 final class WebhookSender {
-  /// Deliveries that may be pending; further ones are refused and counted.
-  static let pendingLimit = 200_000
-
   let loop: any EventLoop
   let clock: WallClock
   let blocklist: Blocklist
@@ -17,6 +14,7 @@ final class WebhookSender {
   /// An app's client secret; `nil` when there is no such app.
   private let secret: @Sendable (String) -> String?
   private let trustFile: String?
+  let pendingLimit: Int
   var settings: WebhookSettings
   var ledger: DeliveryLedger
   var retries = RetryQueue()
@@ -44,6 +42,7 @@ final class WebhookSender {
     self.secret = secret
     clock = configuration.clock
     trustFile = configuration.trustFile
+    pendingLimit = configuration.webhookPending
     settings = WebhookSettings(configuration)
     ledger = DeliveryLedger(
       limit: configuration.webhookHistory, idPrefix: "msg_" + text.word(14) + "_")
