@@ -29,6 +29,7 @@ VARIANTS = "catalog/product-variants_catalog.v3.yml"
 BRANDS = "catalog/brands_catalog.v3.yml"
 CATEGORIES = "catalog/categories_catalog.v3.yml"
 ORDERS = "orders.v2.oas2.yml"
+ORDERS_V3 = "orders.v3.yml"
 CUSTOMERS = "customers.v3.yml"
 GROUPS = "customers.v2.yml"
 CARTS = "carts.v3.yml"
@@ -310,6 +311,11 @@ def orders(s):
         "products": [{"name": "Gift", "quantity": 1, "price_inc_tax": 5, "price_ex_tax": 5}],
     }, schema_status=200)
     s.check("DELETE", f"/v2/orders/{made['id']}", ORDERS, one, 204)
+    refunds = one + "/payment_actions/refunds"
+    s.check("POST", f"/v3/orders/{order}/payment_actions/refunds", ORDERS_V3, refunds, 201, {
+        "items": [{"item_type": "PRODUCT", "item_id": products[0]["id"], "quantity": 1, "reason": "Not the right one"}],
+        "payments": [{"provider_id": "cod", "amount": 1.5, "offline": True}]})
+    s.check("GET", f"/v3/orders/{order}/payment_actions/refunds", ORDERS_V3, refunds, 200)
 
 
 def people(s):
