@@ -19,6 +19,8 @@ from wire import Closed, Recorded, Wire
 LANES, VICTIM = 8, "store0010"
 # How long nothing comes when nothing will; in seconds.
 QUIET = 0.5
+# And how long an answer may take that is known to come.
+LATE = 20
 LAST = b"GET /livez HTTP/1.1\r\nHost: latchkey\r\nConnection: close\r\n\r\n"
 MUTATIONS = count(1_500, 70_000)
 
@@ -97,11 +99,16 @@ class Attacker:
         with Wire(self.port, QUIET) as wire:
             with contextlib.suppress(OSError):
                 wire.send(data + LAST)
-            with contextlib.suppress(TimeoutError):
-                while wire.more():
-                    raw, wire.buffer = raw + wire.buffer, b""
-        replies = Recorded(raw).replies()
-        answers = sum(reply.field("latchkey-origin") == "upstream" for reply in replies)
+            for patience in (QUIET, LATE):
+                wire.socket.settimeout(patience)
+                with contextlib.suppress(TimeoutError):
+                    while wire.more():
+                        raw, wire.buffer = raw + wire.buffer, b""
+                replies = Recorded(raw).replies()
+                answers = sum(reply.field("latchkey-origin") == "upstream" for reply in replies)
+                # What has arrived is answered, if late on a busy machine.
+                if self.arrived - before <= answers:
+                    break
         assert self.arrived - before == answers, (label, data, self.arrived - before, raw)
         self.victim.call(label)
         assert self.arrived - before == answers, (label, data, "after the victim", self.arrived - before, raw)
