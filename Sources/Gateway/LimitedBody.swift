@@ -13,6 +13,7 @@ struct LimitedBody: AsyncSequence, Sendable {
 
   fileprivate final class Mark: Sendable {
     let isTooLarge = Atomic(false)
+    let taken = Atomic(0)
   }
 
   private let body: any AsyncSequence<ByteBuffer, any Error> & Sendable
@@ -26,6 +27,9 @@ struct LimitedBody: AsyncSequence, Sendable {
 
   /// Whether the limit was passed.
   var isTooLarge: Bool { mark.isTooLarge.load(ordering: .relaxed) }
+
+  /// Bytes that were read of it.
+  var taken: Int { mark.taken.load(ordering: .relaxed) }
 
   struct AsyncIterator: AsyncIteratorProtocol {
     private var base: any AsyncIteratorProtocol<ByteBuffer, any Error>
@@ -51,6 +55,7 @@ struct LimitedBody: AsyncSequence, Sendable {
         mark.isTooLarge.store(true, ordering: .relaxed)
         throw TooLarge()
       }
+      mark.taken.add(chunk.readableBytes, ordering: .relaxed)
       return chunk
     }
   }

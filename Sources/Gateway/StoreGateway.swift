@@ -32,12 +32,13 @@ package struct StoreGateway: GatewayResponding {
   /// What rates of keys are measured by.
   private let pace: MonotonicClock
   private let meter: GatewayMeter
+  private let usage: UsageBook
   private let logger: Logger
 
   package init(
     directory: StoreDirectory, upstream: Upstream, admission: CallAdmission,
     settings: GatewaySettings, clock: WallClock = .system, pace: MonotonicClock = .system,
-    meter: GatewayMeter = GatewayMeter(), logger: Logger
+    meter: GatewayMeter = GatewayMeter(), usage: UsageBook, logger: Logger
   ) {
     self.directory = directory
     self.upstream = upstream
@@ -47,17 +48,18 @@ package struct StoreGateway: GatewayResponding {
     self.clock = clock
     self.pace = pace
     self.meter = meter
+    self.usage = usage
     self.logger = logger
   }
 
   package func respond(to request: GatewayRequest) async -> GatewayResponse {
     switch decide(request) {
     case .answer(let answer): return answer
-    case .call(let plan, let place):
+    case .call(let plan, let underWay):
       do throws(Problem) {
-        return try await relay(plan, request, place)
+        return try await relay(plan, request, underWay)
       } catch {
-        return refuse(error, request)
+        return refuse(error, request, underWay)
       }
     }
   }
@@ -69,11 +71,11 @@ package struct StoreGateway: GatewayResponding {
     case .answer(let answer):
       done(answer)
       return nil
-    case .call(let plan, let place):
-      return upstream.begin(call(plan, request, .none), on: request.loop) { result in
+    case .call(let plan, let underWay):
+      return upstream.begin(call(plan, request, .none, underWay), on: request.loop) { result in
         switch result {
-        case .success(let response): done(answer(response, request, place))
-        case .failure(let error): done(refuse(Problem(error), request))
+        case .success(let response): done(answer(response, request, underWay))
+        case .failure(let error): done(refuse(Problem(error), request, underWay))
         }
       }
     }
@@ -81,7 +83,7 @@ package struct StoreGateway: GatewayResponding {
 
   /// What becomes of a request before anything is sent.
   private enum Admission {
-    case call(CallPlan, HeldPlace)
+    case call(CallPlan, CallUnderWay)
     /// Refused, or a dry run.
     case answer(GatewayResponse)
   }
@@ -93,7 +95,8 @@ package struct StoreGateway: GatewayResponding {
     let facts = CallFacts(
       method: request.method, target: request.target, headers: request.headers,
       contentLength: request.contentLength)
-    switch rules.decide(facts, snapshot, now: clock.now()) {
+    let now = clock.now()
+    switch rules.decide(facts, snapshot, now: now) {
     case .refuse(let problem): return .answer(refuse(problem, request))
     case .explain(let dryRun):
       meter.explained(request.method)
@@ -101,8 +104,9 @@ package struct StoreGateway: GatewayResponding {
       return .answer(.document(document, request.requestID))
     case .call(let plan):
       do throws(Problem) {
-        return .call(plan, try admit(plan))
+        return .call(plan, try admit(plan, request, now))
       } catch {
+        usage.refused(plan.tags, status: error.status, now: now, on: request.loop)
         return .answer(refuse(error, request))
       }
     }
@@ -110,47 +114,53 @@ package struct StoreGateway: GatewayResponding {
 
   /// A place among the calls that are held, and one call of the key's rate; what gets no place
   /// takes nothing of the rate.
-  private func admit(_ plan: CallPlan) throws(Problem) -> HeldPlace {
-    let place: HeldPlace
+  private func admit(
+    _ plan: CallPlan, _ request: GatewayRequest, _ now: Timestamp
+  ) throws(Problem) -> CallUnderWay {
+    let place: HeldCall
     do throws(CallAdmission.Refusal) {
-      place = HeldPlace(call: try admission.admit(plan.store.activity, plan.key.activity))
+      place = try admission.admit(plan.store.activity, plan.key.activity)
     } catch {
       throw .overloaded(error)
     }
     if let wait = plan.key.admit(by: pace) {
       throw .rateLimited(plan.key.grant.rate, retryAfter: wait)
     }
-    return place
+    return CallUnderWay(
+      place, plan.tags, in: usage, on: request.loop, now: now, beganAt: upstream.now)
   }
 
   private func call(
-    _ plan: CallPlan, _ request: GatewayRequest, _ body: CurlRequest.Body
+    _ plan: CallPlan, _ request: GatewayRequest, _ body: CurlRequest.Body,
+    _ underWay: CallUnderWay
   ) -> StoreCall {
     StoreCall(
       store: plan.store, token: plan.token, method: request.method, target: plan.target.text,
       headers: HeaderRules.request(
         request.headers, requestID: request.requestID, userAgent: settings.userAgent),
       body: body, demand: plan.demand, timeout: plan.controls.timeout,
-      retries: plan.controls.retries)
+      retries: plan.controls.retries, underWay: underWay)
   }
 
   private func answer(
-    _ response: CurlResponse, _ request: GatewayRequest, _ place: HeldPlace
+    _ response: CurlResponse, _ request: GatewayRequest, _ underWay: CallUnderWay
   ) -> GatewayResponse {
+    underWay.answered(status: response.status, now: upstream.now)
     meter.relayed(request.method, status: response.status)
     return GatewayResponse(
       status: response.status,
       headers: HeaderRules.response(response.headers, requestID: request.requestID),
-      body: StoreGateway.body(response.body, place))
+      body: StoreGateway.body(response.body, underWay))
   }
 
   private func relay(
-    _ plan: CallPlan, _ request: GatewayRequest, _ place: HeldPlace
+    _ plan: CallPlan, _ request: GatewayRequest, _ underWay: CallUnderWay
   ) async throws(Problem) -> GatewayResponse {
     let (body, limited) = requestBody(request)
+    defer { underWay.sent(bytes: limited?.taken ?? request.contentLength ?? 0) }
     do throws(UpstreamError) {
-      let response = try await upstream.call(call(plan, request, body), on: request.loop)
-      return answer(response, request, place)
+      let response = try await upstream.call(call(plan, request, body, underWay), on: request.loop)
+      return answer(response, request, underWay)
     } catch {
       if let limited, limited.isTooLarge { throw .bodyTooLarge(settings.maxBody) }
       throw Problem(error)
@@ -166,13 +176,20 @@ package struct StoreGateway: GatewayResponding {
   }
 
   private static func body(
-    _ body: CurlResponseBody, _ place: HeldPlace
+    _ body: CurlResponseBody, _ underWay: CallUnderWay
   ) -> GatewayResponse.Body {
-    if let complete = body.complete { return .bytes(complete) }
-    return .stream(length: body.knownLength, RelayedBody(body: body, place: place))
+    if let complete = body.complete {
+      underWay.received(bytes: complete.readableBytes)
+      return .bytes(complete)
+    }
+    return .stream(length: body.knownLength, RelayedBody(body: body, underWay: underWay))
   }
 
-  private func refuse(_ problem: Problem, _ request: GatewayRequest) -> GatewayResponse {
+  private func refuse(
+    _ problem: Problem, _ request: GatewayRequest, _ underWay: CallUnderWay? = nil
+  ) -> GatewayResponse {
+    // A caller whose body ended early, or who is not there any more, has left.
+    if problem.code != Problem.bodyIncomplete.code { underWay?.refused(status: problem.status) }
     meter.refused(request.method, problem)
     logger.debug(
       "a call is refused",
@@ -196,36 +213,34 @@ extension GatewayResponse {
   }
 }
 
-/// A call's place, as long as anybody works for its answer or its body may still stream.
-private final class HeldPlace: Sendable {
-  private let call: HeldCall
-
-  init(call: consuming HeldCall) {
-    self.call = call
-  }
+extension CallPlan {
+  fileprivate var tags: CallTags { CallTags(store: store, key: key, demand: demand) }
 }
 
-/// The upstream's body with an untyped error, as the edge takes it.
+/// The upstream's body with an untyped error, as the edge takes it; its bytes are counted.
 private struct RelayedBody: AsyncSequence, Sendable {
   typealias Element = ByteBuffer
   typealias Failure = any Error
 
   let body: CurlResponseBody
-  let place: HeldPlace
+  let underWay: CallUnderWay
 
   struct AsyncIterator: AsyncIteratorProtocol {
     fileprivate var base: CurlResponseBody.AsyncIterator
+    fileprivate let underWay: CallUnderWay
 
     mutating func next() async throws -> ByteBuffer? {
-      try await base.next()
+      try await next(isolation: nil)
     }
 
     mutating func next(isolation actor: isolated (any Actor)?) async throws -> ByteBuffer? {
-      try await base.next(isolation: actor)
+      let part = try await base.next(isolation: actor)
+      if let part { underWay.received(bytes: part.readableBytes) }
+      return part
     }
   }
 
   func makeAsyncIterator() -> AsyncIterator {
-    AsyncIterator(base: body.makeAsyncIterator())
+    AsyncIterator(base: body.makeAsyncIterator(), underWay: underWay)
   }
 }

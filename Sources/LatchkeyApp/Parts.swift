@@ -5,6 +5,7 @@ import Gateway
 import Install
 import Linux
 import Logging
+import NIOPosix
 import Postgres
 import ServiceLifecycle
 import Spooling
@@ -25,6 +26,7 @@ struct Parts: Sendable {
   /// Of callers' calls and our own.
   let time: CallTime
   let gatewayMeter: GatewayMeter
+  let usage: UsageBook
   let events: EventParts
   let webhooks: WebhookParts
   let pushes: PushParts
@@ -42,6 +44,7 @@ struct Parts: Sendable {
     let suspicions = Suspicions()
     time = CallTime.system
     gatewayMeter = GatewayMeter()
+    usage = UsageBook(loops: session.loops.makeIterator())
     directory = StoreDirectory(
       source: StoreSnapshot(database: database), keyring: session.keyring, logger: logger)
     canary = CanaryCall(
@@ -59,7 +62,7 @@ struct Parts: Sendable {
       admission: admission,
       settings: GatewaySettings(
         apps: settings.core.apps.map(\.name), userAgent: "Latchkey/\(Server.version)"),
-      meter: gatewayMeter, logger: logger)
+      meter: gatewayMeter, usage: usage, logger: logger)
     if case .failure(let error) = Directory.make(settings.core.dataDirectory, mode: 0o700) {
       throw StartProblem("LATCHKEY_DATA_DIR cannot be made: \(error)")
     }
@@ -77,6 +80,9 @@ struct Parts: Sendable {
     var services: [any Service] = [
       directory, watch,
       KeyUseWriter(directory: directory, keys: ServiceKeys(database: database), logger: logger),
+      UsageWriter(
+        book: usage, ledger: UsageLedger(database: database), keepDays: settings.retention.usage,
+        name: Hex.encode(RandomSource.system.bytes(8)), logger: logger),
       Sweeper(
         database: database, uninstalledDays: settings.retention.uninstalled, logger: logger),
     ]

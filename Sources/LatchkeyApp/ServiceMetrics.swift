@@ -35,6 +35,12 @@ struct ServiceMetrics: Sendable {
         "latchkey_spool_records", "Records on disk that wait for the database.",
         (parts.spool?.pendingCount ?? 0) + (parts.events.spool?.pendingCount ?? 0)),
       .gauge(
+        "latchkey_usage_cells", "Cells of usage that wait to be written.", parts.usage.cells),
+      .counter(
+        "latchkey_usage_lost_calls_total",
+        "Calls that are not in the usage, because the database was away for too long.",
+        parts.usage.lostCalls),
+      .gauge(
         "latchkey_directory_age_seconds",
         "Since the last good poll for changes of stores and keys; calls are refused after 5.",
         parts.directory.age?.inSeconds ?? .infinity),

@@ -168,6 +168,9 @@ struct Wiring: Sendable {
         + DeliveriesAPI(log: DeliveryLog(database: database)).routes
         + parts.webhooks.api.routes
         + parts.pushes.api(parts.events.feed).routes
+        + UsageAPI(
+          reading: UsageReading(database: database), apps: settings.core.apps.map(\.name)
+        ).routes
         + TicketsAPI(tickets: TicketRedemption(database: database)).routes)
   }
 }

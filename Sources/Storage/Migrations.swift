@@ -16,5 +16,6 @@ package enum Migrations {
     ("0002_events.sql", PackageResources._002_events_sql),
     ("0003_webhooks.sql", PackageResources._003_webhooks_sql),
     ("0004_subscriptions.sql", PackageResources._004_subscriptions_sql),
+    ("0005_usage.sql", PackageResources._005_usage_sql),
   ]
 }

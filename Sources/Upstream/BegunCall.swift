@@ -50,6 +50,8 @@ private final class BegunCall: Cancellable {
     var isCancelled = false
     /// Let go when it is called, with all that it holds.
     var done: Upstream.Completion?
+    /// Let go at the end likewise.
+    var underWay: CallUnderWay?
   }
 
   init(
@@ -57,10 +59,10 @@ private final class BegunCall: Cancellable {
     _ done: @escaping Upstream.Completion
   ) {
     self.upstream = upstream
-    self.call = call
+    self.call = call.unheard
     self.loop = loop
     self.askedAt = askedAt
-    state = Mutex(State(done: done))
+    state = Mutex(State(done: done, underWay: call.underWay))
   }
 
   private var activity: StoreActivity { call.store.activity }
@@ -111,9 +113,14 @@ private final class BegunCall: Cancellable {
 
   private func take(_ turn: Result<CallPass, UpstreamError>) {
     upstream.time.note(turn, call.demand, askedAt: askedAt)
+    let underWay = state.withLock(\.underWay)
     switch turn {
-    case .success(let pass): send(pass)
-    case .failure(let error): end(.failure(error))
+    case .success(let pass):
+      underWay?.waited(pass.permit.grantedAt - askedAt)
+      send(pass)
+    case .failure(let error):
+      underWay?.waited(upstream.now - askedAt)
+      end(.failure(error))
     }
   }
 
@@ -136,7 +143,9 @@ private final class BegunCall: Cancellable {
     let first = upstream.observe(result, call.store, pass)
     guard upstream.mayRepeat(call, first) else { return end(first) }
     // Rare, and made of waits: what follows is a task's.
-    let task = Task {
+    var call = call
+    call.underWay = state.withLock(\.underWay)
+    let task = Task { [call] in
       let last: Result<CurlResponse, UpstreamError>
       do throws(UpstreamError) {
         last = .success(
@@ -150,10 +159,21 @@ private final class BegunCall: Cancellable {
   }
 
   private func end(_ result: Result<CurlResponse, UpstreamError>) {
-    let done = state.withLock { state in
+    let (done, underWay) = state.withLock { state in
       state.stage = .over
-      return state.done.take()
+      return (state.done.take(), state.underWay.take())
     }
     done?(result)
+    // Until here: what it counts is complete when the answer is known.
+    _ = underWay
+  }
+}
+
+extension StoreCall {
+  /// The same without who hears of its waits.
+  fileprivate var unheard: StoreCall {
+    var call = self
+    call.underWay = nil
+    return call
   }
 }

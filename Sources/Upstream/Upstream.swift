@@ -21,11 +21,13 @@ package struct StoreCall: Sendable {
   package let timeout: Duration
   /// How often the call may be repeated.
   package let retries: Int
+  /// Hears how long it waits; `nil` for a call of our own.
+  package var underWay: CallUnderWay?
 
   package init(
     store: StoreEntry, token: Secret<String>, method: HTTPRequest.Method, target: String,
     headers: HTTPFields, body: CurlRequest.Body, demand: QuotaDemand, timeout: Duration,
-    retries: Int
+    retries: Int, underWay: CallUnderWay? = nil
   ) {
     self.store = store
     self.token = token
@@ -36,6 +38,21 @@ package struct StoreCall: Sendable {
     self.demand = demand
     self.timeout = timeout
     self.retries = retries
+    self.underWay = underWay
+  }
+
+  /// A place in the store's quota, when its turn has come.
+  func pass(
+    _ demand: QuotaDemand, _ time: CallTime, askedAt: Duration
+  ) async throws(UpstreamError) -> CallPass {
+    do throws(UpstreamError) {
+      let pass = try await store.activity.pass(demand, time, now: askedAt)
+      underWay?.waited(pass.permit.grantedAt - askedAt)
+      return pass
+    } catch {
+      underWay?.waited(time.clock.now() - askedAt)
+      throw error
+    }
   }
 }
 
@@ -73,7 +90,7 @@ package struct Upstream: Sendable {
     _ call: StoreCall, on loop: (any EventLoop)? = nil
   ) async throws(UpstreamError) -> CurlResponse {
     let asked = time.clock.now()
-    let pass = try await call.store.activity.pass(call.demand, time, now: asked)
+    let pass = try await call.pass(call.demand, time, askedAt: asked)
     let body: CurlRequest.Body
     do throws(UpstreamError) {
       body = try await Self.held(call.body)
@@ -135,7 +152,7 @@ package struct Upstream: Sendable {
       let demand = call.demand.waiting(atMost: min(maxWait, deadline - asked))
       let pass: CallPass
       do throws(UpstreamError) {
-        pass = try await activity.pass(demand, time, now: asked)
+        pass = try await call.pass(demand, time, askedAt: asked)
       } catch {
         if error == .cancelled { throw error }
         break

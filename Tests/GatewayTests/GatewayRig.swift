@@ -28,6 +28,7 @@ extension MonotonicClock {
 struct GatewayRig: Sendable {
   let gateway: StoreGateway
   let admission: CallAdmission
+  let usage: UsageBook
   let directory: StoreDirectory
   let settings: GatewaySettings
   let client: CurlClient
@@ -96,12 +97,15 @@ struct GatewayRig: Sendable {
       try await directory.refreshNow()
       let origin = try #require(Origin("http://127.0.0.1:\(server.port)"))
       let admission = CallAdmission(limit: calls)
+      let usage = UsageBook(loops: TestCluster.reactor.loops)
       let rig = GatewayRig(
         gateway: StoreGateway(
           directory: directory,
           upstream: Upstream(client: client, origin: origin, suspicions: Suspicions()),
-          admission: admission, settings: gatewaySettings, pace: pace, logger: .silent),
-        admission: admission, directory: directory, settings: gatewaySettings, client: client,
+          admission: admission, settings: gatewaySettings, pace: pace, usage: usage,
+          logger: .silent),
+        admission: admission, usage: usage, directory: directory, settings: gatewaySettings,
+        client: client,
         key: key, server: server)
       let result: Result<T, any Error>
       do { result = .success(try await body(rig)) } catch { result = .failure(error) }
@@ -115,9 +119,10 @@ struct GatewayRig: Sendable {
     let upstream = Upstream(client: client, origin: origin, suspicions: Suspicions())
     let gateway = StoreGateway(
       directory: directory, upstream: upstream, admission: admission, settings: settings,
-      logger: .silent)
+      usage: usage, logger: .silent)
     return GatewayRig(
-      gateway: gateway, admission: admission, directory: directory, settings: settings,
+      gateway: gateway, admission: admission, usage: usage, directory: directory,
+      settings: settings,
       client: client, key: key,
       server: server)
   }
@@ -131,9 +136,10 @@ struct GatewayRig: Sendable {
     let gateway = StoreGateway(
       directory: stale,
       upstream: Upstream(client: client, origin: origin, suspicions: Suspicions()),
-      admission: admission, settings: settings, logger: .silent)
+      admission: admission, settings: settings, usage: usage, logger: .silent)
     return GatewayRig(
-      gateway: gateway, admission: admission, directory: stale, settings: settings, client: client,
+      gateway: gateway, admission: admission, usage: usage, directory: stale, settings: settings,
+      client: client,
       key: key,
       server: server)
   }

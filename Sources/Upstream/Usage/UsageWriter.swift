@@ -1,0 +1,106 @@
+package import Base
+package import Logging
+package import Postgres
+import ServiceLifecycle
+package import Storage
+
+/// Writes what calls came to every few seconds, and forgets what is too old.
+///
+/// A batch that fails is tried again as it is, so that one whose COMMIT was not heard counts once;
+/// until then calls pile up in the book, which is bounded.
+package actor UsageWriter: Service {
+  package static let writeEvery = Duration.seconds(5)
+  private static let sweepEvery = Duration.seconds(3600)
+
+  private let book: UsageBook
+  private let ledger: UsageLedger
+  private let keepDays: Int
+  private let clock: MonotonicClock
+  private let logger: Logger
+  private let name: String
+  /// Taken out of the book, oldest first; the first batch has the number `written + 1`.
+  private var taken: [UsageCell] = []
+  private var written: Int64 = 0
+  private var sweptAt: Duration?
+
+  /// `name` is random: it tells this writer's batches from others'.
+  package init(
+    book: UsageBook, ledger: UsageLedger, keepDays: Int, name: String,
+    clock: MonotonicClock = .system, logger: Logger
+  ) {
+    self.book = book
+    self.ledger = ledger
+    self.keepDays = keepDays
+    self.name = name
+    self.clock = clock
+    self.logger = logger
+  }
+
+  /// Writes every few seconds, and once more at the end.
+  package func run() async {
+    await cancelWhenGracefulShutdown {
+      while !Task.isCancelled {
+        await self.sweepIfDue()
+        // Cancelled: the loop's condition ends it.
+        try? await self.clock.sleep(for: Self.writeEvery)
+        if !Task.isCancelled { await self.writeOrTell() }
+      }
+    }
+    await writeOrTell()
+  }
+
+  private func writeOrTell() async {
+    do throws(PostgresError) {
+      try await write()
+    } catch {
+      logger.warning("usage is not written down yet", metadata: ["error": "\(error)"])
+    }
+  }
+
+  /// Writes what is not written yet.
+  package func write() async throws(PostgresError) {
+    if taken.isEmpty { taken = book.take() }
+    while !taken.isEmpty {
+      let batch = Array(taken.prefix(UsageLedger.batch))
+      do throws(PostgresError) {
+        try await ledger.add(batch, batch: written + 1, of: name)
+      } catch {
+        guard case .checkViolation = error else { throw error }
+        // The partition of a day is missing.
+        try await addAfterMakingDays(batch)
+      }
+      written += 1
+      taken.removeFirst(batch.count)
+    }
+  }
+
+  private func addAfterMakingDays(_ batch: [UsageCell]) async throws(PostgresError) {
+    try await ledger.makeDays(keeping: keepDays)
+    do throws(PostgresError) {
+      try await ledger.add(batch, batch: written + 1, of: name)
+    } catch {
+      guard case .checkViolation = error else { throw error }
+      // Of a day so long ago that its minutes are not kept any more.
+      logger.error("usage came too late and is not counted", metadata: ["cells": "\(batch.count)"])
+    }
+  }
+
+  private func sweepIfDue() async {
+    let now = clock.now()
+    if let sweptAt, now - sweptAt < Self.sweepEvery { return }
+    sweptAt = now
+    do throws(PostgresError) {
+      try await sweep()
+    } catch {
+      // The next round tries again; there are days ahead.
+      logger.warning("sweep failed", metadata: ["what": "usage", "cause": "\(error)"])
+    }
+  }
+
+  /// Makes days that are missing and forgets what is too old.
+  package func sweep() async throws(PostgresError) {
+    try await ledger.makeDays(keeping: keepDays)
+    _ = try await ledger.dropMinutes(olderThan: keepDays)
+    while try await ledger.forget(olderThan: keepDays) == Int(Retention.batch), !Task.isCancelled {}
+  }
+}
