@@ -21,12 +21,13 @@ struct EventOptions: ParsableArguments {
   var type: [String] = []
   @Option(name: .long, help: "Only of this store hash.")
   var store: StoreHash?
-  @OptionGroup var app: AppOptions
+  @Option(name: .long, help: ArgumentHelp("Only of this app.", valueName: "name"))
+  var app: AppName?
 
   var query: APIPath.Query {
     [
       ("type", type.isEmpty ? nil : type.joined(separator: ",")), ("store", store?.text),
-      ("app", app.app?.text),
+      ("app", app?.text),
     ]
   }
 }

@@ -25,7 +25,7 @@ struct SelectionOptions: ParsableArguments {
   /// Whether the options say which events are meant; `name` is how their IDs are given.
   func check(ids: [String], named name: String) throws(ValidationError) {
     let hasOthers = failed || from != nil || to != nil || since != nil || until != nil
-    let hasFilter = !events.type.isEmpty || events.store != nil || events.app.app != nil
+    let hasFilter = !events.type.isEmpty || events.store != nil || events.app != nil
     let isFine =
       ids.isEmpty
       ? (failed || from != nil || since != nil) && (to == nil || from != nil)
@@ -44,7 +44,7 @@ struct SelectionOptions: ParsableArguments {
     let texts = [
       ("from", from), ("to", to), ("since", since?.text(now: now)),
       ("until", until?.text(now: now)), ("store", events.store?.text),
-      ("app", events.app.app?.text),
+      ("app", events.app?.text),
     ]
     var members = texts.compactMap { name, text in
       text.map { JSONValue.Member(name, .string($0)) }

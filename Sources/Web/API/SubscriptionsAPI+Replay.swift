@@ -160,13 +160,13 @@ extension SubscriptionsAPI {
 
   private func position(_ text: String, _ state: FeedState) throws(Problem) -> Int64 {
     if text == "oldest" { return FeedCursor.oldest(in: state).position }
-    guard let cursor = FeedCursor(text) else { throw .badCursor }
+    guard let cursor = FeedCursor(text) else { throw .noCursor }
     do throws(FeedCursor.Fault) {
       return try cursor.resolve(in: state)
     } catch .expired(let resume) {
       throw .cursorExpired(resume)
     } catch {
-      throw .badCursor
+      throw .noCursor
     }
   }
 }
@@ -194,6 +194,9 @@ extension EventFilter {
 }
 
 extension Problem {
+  fileprivate static let noCursor = badRequest(
+    "The fields from and to are cursors of this feed (an event's cursor, or next), or oldest.")
+
   fileprivate static let noSelection = badRequest(
     """
     Give one of: event_ids (a list, alone), from with or without to (cursors of the feed; from is excluded, as in \
