@@ -2,8 +2,7 @@
 import json
 
 import pytest
-from cluster import Cluster
-from deployment import deployment, ends, new_key, wait_until
+from deployment import deployment, ends, wait_until
 from receiver import Receiver
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
@@ -136,7 +135,7 @@ def test_dead_letters_are_kept_and_replayed(running):
         cursors = running.api("GET", "/v1/events?limit=1000").json
         assert running.api("POST", target, {"from": "oldest", "to": cursors["next"]}).json["replayed"] >= 1
         assert running.api("POST", target, {}).status == 400
-        assert running.api("POST", target, {"from": "nonsense"}).status == 400
+        assert "fields from and to" in running.api("POST", target, {"from": "nonsense"}).json["detail"]
         assert running.api("POST", target, {"event_ids": [event], "failed": True}).status == 400
         assert len(receiver.verified(made["secret"])) == len(receiver.pushes)
 
@@ -221,43 +220,27 @@ def test_dead_letters_are_forgotten_when_an_operator_says_so(running):
         wait_until(lambda: dead["app/suspended"] in receiver.ids()[-1:], "it arrives")
 
 
-@pytest.fixture(scope="module")
-def mortal():
-    """A deployment whose database can be told that time has passed."""
-    cluster = Cluster()
-    try:
-        with deployment(start=False, stores=40, settings={
-                "DATABASE_URL": cluster.url, "CREDENTIALS_ENCRYPTION_KEY": new_key("k1")}) as made:
-            made.cli("migrate")
-            made.start()
-            made.bootstrap()
-            made.cluster = cluster
-            yield made
-    finally:
-        cluster.close()
-
-
 @pytest.mark.parametrize("point", POINTS)
-def test_killed_in_the_middle_nothing_is_lost(mortal, point):
+def test_killed_in_the_middle_nothing_is_lost(on_cluster, cluster, point):
     # Others have attempts of their own that would reach the fail point.
-    for other in mortal.api("GET", "/v1/subscriptions").json["data"]:
-        mortal.api("DELETE", f"/v1/subscriptions/{other['id']}")
+    for other in on_cluster.api("GET", "/v1/subscriptions").json["data"]:
+        on_cluster.api("DELETE", f"/v1/subscriptions/{other['id']}")
     with Receiver() as receiver:
-        made = subscribe(mortal, receiver)
-        mortal.stop()
-        mortal.start(LATCHKEY_FAILPOINT=f"push.{point}:1")
-        store = mortal.fresh_store()
-        with_store = lambda: [d for d in deliveries(mortal, made) if d["event"]["store_hash"] == store]
+        made = subscribe(on_cluster, receiver)
+        on_cluster.stop()
+        on_cluster.start(LATCHKEY_FAILPOINT=f"push.{point}:1")
+        store = on_cluster.fresh_store()
+        with_store = lambda: [d for d in deliveries(on_cluster, made) if d["event"]["store_hash"] == store]
         try:
-            mortal.install(store)
+            on_cluster.install(store)
         except OSError:
             pass
-        assert ends(mortal.service) == -9, "the fail point was reached"
-        mortal.start()
+        assert ends(on_cluster.service) == -9, "the fail point was reached"
+        on_cluster.start()
         if point in ("before_send", "after_send"):
             # Nobody else makes an attempt while it has its lease, which is then over.
             assert [(d["state"], d["under_way"]) for d in with_store()] == [("pending", True)]
-            mortal.cluster.sql("UPDATE push_deliveries SET due_at = now() WHERE lease_id IS NOT NULL")
+            cluster.sql("UPDATE push_deliveries SET due_at = now() WHERE lease_id IS NOT NULL")
         delivery = wait_until(lambda: [d for d in with_store() if d["state"] == "delivered"], "the push", 20)[0]
         assert receiver.ids().count(delivery["event"]["id"]) == POINTS[point]
         assert len(with_store()) == 1
