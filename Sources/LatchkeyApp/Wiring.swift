@@ -168,6 +168,11 @@ struct Wiring: Sendable {
         + DeliveriesAPI(log: DeliveryLog(database: database)).routes
         + parts.webhooks.api.routes
         + parts.pushes.api(parts.events.feed).routes
+        + ScopesAPI(
+          drift: ScopeDrift(database: database), listing: StoreListing(database: database),
+          apps: settings.core.apps.map(\.name)
+        ).routes
+        + AuditAPI(trail: AuditTrail(database: database)).routes
         + UsageAPI(
           reading: UsageReading(database: database), apps: settings.core.apps.map(\.name)
         ).routes

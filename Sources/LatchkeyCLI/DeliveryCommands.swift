@@ -49,30 +49,13 @@ extension DeliveryCommands {
             ("signature", signature),
           ] + page.query, atMost: page.limit, after: after, progress: console)
       }
-      guard !output.json else {
-        let list: JSONValue = [
-          "data": .array(rows), "next": next.map { .string($0) } ?? .null,
-        ]
-        return try console.line(list.prettyText)
-      }
-      if rows.isEmpty {
-        console.note("No deliveries.")
-      } else {
-        var table = Table(
-          [
-            "ID", "RECEIVED", "APP", "STORE", "SCOPE", "SIGNATURE", "QUARANTINE", "EVENT",
-            "REPEATS",
-          ])
-        for row in rows {
-          table.add(
-            [
-              "id", "received_at", "app", "store_hash", "scope", "signature", "quarantine",
-              "event_id", "repeats",
-            ].map(row.shown))
-        }
-        try console.line(table.text(color: console.hasColor))
-      }
-      if let next { console.note("Older ones: --after \(Table.printable(next))") }
+      try console.page(
+        rows, next: next, asJSON: output.json, none: "No deliveries.",
+        [
+          ("id", "ID"), ("received_at", "RECEIVED"), ("app", "APP"), ("store_hash", "STORE"),
+          ("scope", "SCOPE"), ("signature", "SIGNATURE"), ("quarantine", "QUARANTINE"),
+          ("event_id", "EVENT"), ("repeats", "REPEATS"),
+        ])
     }
   }
 

@@ -78,7 +78,7 @@ struct LatchkeyCommand: ParsableCommand {
       """,
     subcommands: [
       Serve.self, Migrate.self, DoctorCommand.self, VaultCommands.self, Keys.self, Stores.self,
-      Webhooks.self, DeliveryCommands.self, EventCommands.self, Subscriptions.self,
-      UsageCommand.self, API.self,
+      ScopesCommands.self, Webhooks.self, DeliveryCommands.self, EventCommands.self,
+      Subscriptions.self, UsageCommand.self, AuditCommand.self, API.self,
     ])
 }

@@ -1,3 +1,5 @@
+import Base
+
 /// Rows for people, in columns as wide as their widest cell.
 struct Table: Equatable {
   let columns: [String]
@@ -61,5 +63,36 @@ struct Table: Equatable {
 
   private static func padded(_ text: String, _ width: Int) -> String {
     text + String(repeating: " ", count: max(0, width - text.count))
+  }
+}
+
+extension Console {
+  /// Shows a piece of a list, and how to go on.
+  func page(
+    _ rows: [JSONValue], next: String?, asJSON: Bool, none: String, more: String = "Older ones",
+    _ table: ([JSONValue]) -> Table
+  ) throws {
+    guard !asJSON else {
+      let list: JSONValue = ["data": .array(rows), "next": next.map { .string($0) } ?? .null]
+      return try line(list.prettyText)
+    }
+    if rows.isEmpty {
+      note(none)
+    } else {
+      try line(table(rows).text(color: hasColor))
+    }
+    if let next { note("\(more): --after \(Table.printable(next))") }
+  }
+
+  /// The same with a column for each of some members, beside its title.
+  func page(
+    _ rows: [JSONValue], next: String?, asJSON: Bool, none: String,
+    _ columns: [(name: String, title: String)]
+  ) throws {
+    try page(rows, next: next, asJSON: asJSON, none: none) { rows in
+      var table = Table(columns.map(\.title))
+      for row in rows { table.add(columns.map { row.shown($0.name) }) }
+      return table
+    }
   }
 }

@@ -44,18 +44,8 @@ struct UsageCommand: Command {
           ("step", step), ("by", by),
         ] + page.query, atMost: page.limit, after: after, progress: console)
     }
-    guard !output.json else {
-      let list: JSONValue = [
-        "data": .array(rows), "next": next.map { .string($0) } ?? .null,
-      ]
-      return try console.line(list.prettyText)
-    }
-    if rows.isEmpty {
-      console.note("No calls.")
-    } else {
-      try console.line(Self.table(rows).text(color: console.hasColor))
-    }
-    if let next { console.note("More: --after \(Table.printable(next))") }
+    try console.page(
+      rows, next: next, asJSON: output.json, none: "No calls.", more: "More", Self.table)
   }
 
   /// What tells rows apart comes first, then what they came to.

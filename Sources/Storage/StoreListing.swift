@@ -110,6 +110,25 @@ package struct StoreFilter: Hashable, Sendable {
   package var label: StoreLabel?
   /// Store hashes that begin with this text.
   package var prefix: String?
+  /// Not uninstalled.
+  package var isInstalled = false
+  package var covers: Coverage?
+
+  /// Whether all of some scopes are granted, by themselves or by others that imply them.
+  package struct Coverage: Hashable, Sendable {
+    package let scopes: Scopes
+    package let isMet: Bool
+
+    package init(scopes: Scopes, isMet: Bool) {
+      self.scopes = scopes
+      self.isMet = isMet
+    }
+
+    /// Each name that grants one of the scopes, beside that scope.
+    var pairs: [(scope: String, name: String)] {
+      scopes.names.flatMap { scope in Scopes.names(granting: scope).map { (scope, $0) } }
+    }
+  }
 
   package init() {}
 }
@@ -144,6 +163,10 @@ package struct StoreListing: Sendable {
           AND ($7::text[] IS NULL OR NOT i.scopes && $7)
           AND ($8::text IS NULL OR starts_with(i.store_hash, $8))
           AND ($10::text IS NULL OR $10 = ANY (i.labels))
+          AND (NOT $12 OR i.state <> 'uninstalled')
+          AND ($13::boolean IS NULL OR $13 = NOT EXISTS (
+            SELECT FROM unnest($14::text[], $15::text[]) AS pair (scope, name) GROUP BY scope
+            HAVING NOT i.scopes && array_agg(name)))
         ORDER BY i.app_id, i.store_hash
         LIMIT $9
         """,
@@ -152,7 +175,8 @@ package struct StoreListing: Sendable {
           filter.granted.hashes, filter.state?.rawValue,
           filter.scope.map(Scopes.names(granting:)),
           filter.missingScope.map(Scopes.names(granting:)), filter.prefix, limit,
-          filter.label?.text, filter.granted.labels,
+          filter.label?.text, filter.granted.labels, filter.isInstalled, filter.covers?.isMet,
+          filter.covers?.pairs.map(\.scope) ?? [], filter.covers?.pairs.map(\.name) ?? [],
         ]))
     var records: [StoreRecord] = []
     for row in result.rows { records.append(try StoreRecord(row)) }

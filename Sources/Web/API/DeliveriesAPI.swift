@@ -39,7 +39,7 @@ package struct DeliveriesAPI: Sendable {
     let filter = try request.deliveryFilter()
     let limit = try request.query.limit()
     var before = try request.query["after"].map { (text) throws(Problem) in
-      try DeliveryCursor(text).before
+      try NumberCursor(text, "d").number
     }
     let began = clock.now()
     var found: [DeliveryRecord] = []
@@ -51,7 +51,7 @@ package struct DeliveriesAPI: Sendable {
       before = page.before
     } while before != nil && found.count < limit && clock.now() - began < Self.lookFor
     return .page(
-      found.map { .object($0.members) }, next: before.map { DeliveryCursor(before: $0).text })
+      found.map { .object($0.members) }, next: before.map { NumberCursor(number: $0, "d").text })
   }
 
   private func show(_ request: APIRequest) async throws(Problem) -> APIAnswer {
@@ -90,25 +90,6 @@ package struct DeliveriesAPI: Sendable {
     }
     return found
   }
-}
-
-/// Where a page of the log ends; opaque to callers.
-private struct DeliveryCursor {
-  let before: Int64
-
-  init(before: Int64) {
-    self.before = before
-  }
-
-  init(_ text: String) throws(Problem) {
-    let number = Base64.decodeURL(text).map { String(decoding: $0, as: UTF8.self) }
-    guard let number, number.hasPrefix("d"), let before = Int64(number.dropFirst()) else {
-      throw .badRequest("The query parameter after takes the next of the previous answer.")
-    }
-    self.before = before
-  }
-
-  var text: String { Base64.encodeURL(Array("d\(before)".utf8)) }
 }
 
 extension APIRequest {

@@ -106,7 +106,7 @@ extension JSONValue {
     number.map { .integer($0) } ?? .null
   }
 
-  fileprivate static func names(of scopes: Scopes) -> JSONValue {
+  static func names(of scopes: Scopes) -> JSONValue {
     .array(scopes.names.map { .string($0) })
   }
 }

@@ -47,7 +47,8 @@ package struct UsageAPI: Sendable {
 
   private func question(_ request: APIRequest) throws(Problem) -> UsageQuestion {
     let query = request.query
-    let (app, store) = try query.tenant(of: request.caller)
+    let app = try query.onlyApp(of: request.caller, among: apps)
+    let store = try query.tenant(of: request.caller).store
     let now = clock.now()
     let until = try query.time("until") ?? now
     let since = try query.time("since") ?? (until - .seconds(3600))
@@ -56,8 +57,7 @@ package struct UsageAPI: Sendable {
     }
     let step = try query.step(until - since)
     var question = UsageQuestion(
-      app: try self.app(named: app), grain: step.grain,
-      since: step.grain.start(of: since), until: until)
+      app: app, grain: step.grain, since: step.grain.start(of: since), until: until)
     question.byTime = step.byTime
     question.store = store
     question.caller = query["caller"]
@@ -77,17 +77,6 @@ package struct UsageAPI: Sendable {
       )
     }
     return question
-  }
-
-  /// The app that is named or the only one that can be meant.
-  private func app(named name: AppName?) throws(Problem) -> AppName {
-    if let name { return name }
-    if apps.count == 1 { return apps[0] }
-    guard apps.contains(.default) else {
-      throw .badRequest(
-        "The query parameter app is one of: \(apps.map(\.text).joined(separator: ", ")).")
-    }
-    return .default
   }
 }
 
