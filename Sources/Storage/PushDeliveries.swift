@@ -19,6 +19,23 @@ package struct PushClaim: Sendable {
   package let secrets: [(number: Int64, sealed: [UInt8])]
 }
 
+/// What a subscription has not seen of the feed.
+package struct PushGap: Sendable {
+  package let subscription: String
+  /// The last position that there was.
+  package let through: Int64
+  /// The days in which all of it was recorded, counted from the beginning of 2000.
+  package let firstDay: Int64
+  package let lastDay: Int64
+
+  init(_ row: Row) throws(PostgresError) {
+    subscription = try row.decode("subscription_id")
+    through = try row.decode("last_position")
+    firstDay = try row.decode("first_day")
+    lastDay = try row.decode("last_day")
+  }
+}
+
 /// How an attempt ended, as the log keeps it.
 package struct PushAttempt: Hashable, Sendable {
   package let sentAt: Timestamp
@@ -75,44 +92,46 @@ package struct PushDeliveries: Sendable {
     self.database = database
   }
 
-  /// Subscriptions that have not seen the end of the feed.
-  package func behind() async throws(PostgresError) -> [String] {
+  /// What active subscriptions have not seen of the feed, the furthest behind first.
+  package func gaps() async throws(PostgresError) -> [PushGap] {
     try await database.query(
       Statement(
         """
-        SELECT subscription_id FROM subscriptions, feed
+        SELECT subscription_id, last_position,
+          coalesce((SELECT max(day) FROM event_days WHERE first_position <= fanned_out_position + 1) - date '2000-01-01',
+            0)::bigint AS first_day,
+          coalesce((SELECT max(day) FROM event_days) - date '2000-01-01', 0)::bigint AS last_day
+        FROM subscriptions, feed
         WHERE state = 'active' AND fanned_out_position < last_position
         ORDER BY fanned_out_position
         """)
-    ).rows.map { row throws(PostgresError) in try row.decode("subscription_id") }
+    ).rows.map { row throws(PostgresError) in try PushGap(row) }
   }
 
-  /// Makes the deliveries of the next ``span`` positions for one subscription, and moves its place:
-  /// exactly once, because both are one statement and the feed has no gaps.
+  /// Makes the deliveries of the next ``span`` positions of a gap, and moves the subscription's
+  /// place: exactly once, because both are one statement and the feed has no gaps.
   ///
-  /// - Returns: whether its place moved; not when another replica is at it.
-  package func fanOut(_ subscription: String) async throws(PostgresError) -> Bool {
+  /// - Returns: its place now; `nil` when another replica is at it, or has been.
+  package func fanOut(_ gap: PushGap) async throws(PostgresError) -> Int64? {
+    // The days are constants to the planner: it looks at no other partition.
     try await database.query(
       Statement(
         """
         WITH target AS MATERIALIZED (
-          SELECT subscription_id, app_id, stores, types, fanned_out_position AS place FROM subscriptions
-          WHERE subscription_id = $1 AND state = 'active'
-            AND fanned_out_position < (SELECT last_position FROM feed)
+          SELECT subscription_id, app_id, stores, types, fanned_out_position AS place,
+            least(fanned_out_position + $2, $3) AS seen
+          FROM subscriptions WHERE subscription_id = $1 AND state = 'active' AND fanned_out_position < $3
           FOR UPDATE SKIP LOCKED
-        ), bounds AS MATERIALIZED (
-          SELECT target.*, least(place + $2, last_position) AS seen,
-            coalesce((SELECT max(day) FROM event_days WHERE first_position <= place + 1), '-infinity') AS day
-          FROM target, feed
         ), made AS (
           INSERT INTO push_deliveries (app_id, store_hash, subscription_id, position, event_id, type, origin,
             occurred_at, recorded_at, data)
           SELECT happened.app_id, store_hash, subscription_id, position, event_id, type, origin, occurred_at,
             recorded_at, data
-          FROM bounds JOIN LATERAL (
+          FROM target JOIN LATERAL (
             SELECT * FROM events
-            WHERE position > place AND position <= seen AND recorded_on >= day
-              AND (bounds.app_id IS NULL OR events.app_id = bounds.app_id)
+            WHERE position > place AND position <= seen
+              AND recorded_on >= date '2000-01-01' + $4::integer AND recorded_on <= date '2000-01-01' + $5::integer
+              AND (target.app_id IS NULL OR events.app_id = target.app_id)
               AND (types = '{}' OR type = ANY (types)
                 OR EXISTS (SELECT FROM unnest(types) AS pattern
                   WHERE right(pattern, 2) = '/*' AND starts_with(type, left(pattern, -1))))
@@ -124,10 +143,11 @@ package struct PushDeliveries: Sendable {
           ) AS happened ON true
           ON CONFLICT ON CONSTRAINT push_deliveries_once DO NOTHING
         )
-        UPDATE subscriptions AS known SET fanned_out_position = seen FROM bounds
-        WHERE known.subscription_id = bounds.subscription_id
-        """, [subscription, PushDeliveries.span])
-    ).affected == 1
+        UPDATE subscriptions AS known SET fanned_out_position = seen FROM target
+        WHERE known.subscription_id = target.subscription_id
+        RETURNING seen
+        """, [gap.subscription, PushDeliveries.span, gap.through, gap.firstDay, gap.lastDay])
+    ).rows.first?.decode("seen")
   }
 
   /// Takes deliveries that are due, in turn over the subscriptions, each within its concurrency.
@@ -162,10 +182,11 @@ package struct PushDeliveries: Sendable {
           SELECT subscription_id, push_number, fails,
             row_number() OVER (PARTITION BY fails ORDER BY turn, due_at) AS place
           FROM room JOIN LATERAL (
-            SELECT push_number, due_at, row_number() OVER (ORDER BY due_at, push_number) AS turn
-            FROM push_deliveries AS push
-            WHERE push.subscription_id = room.subscription_id AND state = 'pending' AND due_at <= now()
-            ORDER BY due_at, push_number LIMIT greatest(0, places)
+            -- The index has this order, and the limit ends the walk, however much is due.
+            SELECT push_number, due_at, row_number() OVER (ORDER BY due_at) AS turn FROM (
+              SELECT push_number, due_at FROM push_deliveries AS push
+              WHERE push.subscription_id = room.subscription_id AND state = 'pending' AND due_at <= now()
+              ORDER BY due_at LIMIT greatest(0, places)) AS first
           ) AS due ON true
         )
         UPDATE push_deliveries AS push

@@ -36,6 +36,8 @@ package final class PushSender: Service, Sendable {
   }
 
   private static let lookEvery = Duration.milliseconds(250)
+  /// Attempts that end within this make room together: a claim costs as much for one as for many.
+  private static let claimEvery = Duration.milliseconds(10)
   private static let tidyEvery = Duration.seconds(30)
   /// Of nothing but failures, before a subscription is disabled.
   package static let endurance = Duration.seconds(5 * 86_400)
@@ -78,8 +80,12 @@ package final class PushSender: Service, Sendable {
     await withGracefulShutdownHandler {
       await withDiscardingTaskGroup { sends in
         var tidied = clock.now() - Self.tidyEvery
+        var claimedAt = clock.now() - Self.claimEvery
         var isFailing = false
         while !wake.isStopped, !Task.isCancelled {
+          let rest = Self.claimEvery - (clock.now() - claimedAt)
+          if rest > .zero { try? await clock.sleep(for: rest) }
+          claimedAt = clock.now()
           do throws(PostgresError) {
             if clock.now() - tidied >= Self.tidyEvery {
               tidied = clock.now()
@@ -118,12 +124,13 @@ package final class PushSender: Service, Sendable {
 
   /// Fans the feed out to every subscription, up to its end.
   package func fanOut() async throws(PostgresError) {
-    for subscription in try await deliveries.behind() {
+    for gap in try await deliveries.gaps() {
       // One that has far to go leaves the others a turn.
       for _ in 0..<20 {
         FailPoint.reach("push.before_fan_out")
-        guard try await deliveries.fanOut(subscription) else { break }
+        guard let place = try await deliveries.fanOut(gap) else { break }
         FailPoint.reach("push.after_fan_out")
+        if place >= gap.through { break }
       }
     }
   }

@@ -84,6 +84,39 @@ import Vault
     }
   }
 
+  @Test func `a claim reads little more than it takes, however much is due`() async throws {
+    try await PushRig.run { rig in
+      let id = try await rig.subscribe(concurrency: 64).id
+      _ = try await rig.database.query(
+        Statement(
+          """
+          INSERT INTO push_deliveries (app_id, store_hash, subscription_id, position, event_id, type, origin,
+            occurred_at, recorded_at, data)
+          SELECT 'default', 'abc', $1, n, 'evt_' || n, 't/1', 'platform', now(), now(), '{}'
+          FROM generate_series(1, 5000) AS n
+          """, [id]))
+      _ = try await rig.database.query(Statement("ANALYZE push_deliveries"))
+      func read() async throws -> Int64 {
+        let rows = try await rig.database.query(
+          Statement(
+            "SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'push_deliveries_due'"
+          )
+        ).rows
+        return try #require(rows.first).decode("idx_tup_read")
+      }
+      let before = try await read()
+      // Its statistics count when its connections end.
+      let other = Database(
+        settings: rig.database.settings, reactor: TestCluster.reactor, logger: .silent)
+      let claims = try await PushDeliveries(database: other).claim(
+        healthy: 48, failing: 0, id: "1")
+      await other.close()
+      #expect(claims.count == 48)
+      #expect(try await eventually { try await read() > before })
+      #expect(try await read() - before < 500)
+    }
+  }
+
   @Test func `only days of nothing but failures disable, and the feed says so`() async throws {
     try await PushRig.run { rig in
       let (id, _) = try await rig.subscribe(["t/*"])

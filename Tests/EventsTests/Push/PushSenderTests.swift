@@ -77,6 +77,25 @@ import Testing
     }
   }
 
+  @Test func `fan-out goes over the days that the feed has in its gap`() async throws {
+    try await PushRig.run { rig in
+      let (id, _) = try await rig.subscribe()
+      try await rig.happen(["t/1", "t/2"])
+      // The next events are recorded on the day after.
+      _ = try await rig.database.query(
+        Statement("INSERT INTO event_days SELECT max(day) + 1, 3 FROM event_days"))
+      try await rig.happen(["t/3"])
+      let gap = try #require(try await rig.deliveries.gaps().first)
+      #expect(gap.through == 3 && gap.lastDay == gap.firstDay + 1)
+      try await rig.happen(["t/4"])
+      #expect(try await rig.deliveries.fanOut(gap) == 3, "what came later is another gap")
+      #expect(try await rig.deliveries.fanOut(gap) == nil)
+      try await rig.sender().fanOut()
+      #expect(try await rig.log(id).map(\.event.type) == ["t/4", "t/3", "t/2", "t/1"])
+      #expect(try await rig.deliveries.gaps().isEmpty)
+    }
+  }
+
   @Test func `two replicas fan out and send, and every event arrives once`() async throws {
     try await PushRig.run { rig in
       let (id, key) = try await rig.subscribe(concurrency: 64)
