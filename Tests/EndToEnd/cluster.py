@@ -39,19 +39,19 @@ class Cluster:
     def url(self):
         return self.url_of("latchkey")
 
-    def url_of(self, role):
-        return f"postgresql://{role}@127.0.0.1:{self.port}/latchkey"
+    def url_of(self, role, database="latchkey"):
+        return f"postgresql://{role}@127.0.0.1:{self.port}/{database}"
 
-    def psql(self, sql, role="latchkey"):
+    def psql(self, sql, role="latchkey", database="latchkey"):
         """Runs SQL as a role; the result's rows as text, tabs between columns, or what went wrong."""
         return subprocess.run(
-            [f"{self.programs}/psql", "-X", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-d", self.url_of(role),
-             "-c", sql], capture_output=True, text=True, env={"LC_ALL": "C.UTF-8", "PATH": os.environ["PATH"]})
+            [f"{self.programs}/psql", "-X", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1",
+             "-d", self.url_of(role, database), "-c", sql], capture_output=True, text=True, env={"LC_ALL": "C.UTF-8", "PATH": os.environ["PATH"]})
 
-    def sql(self, *statements):
+    def sql(self, *statements, database="latchkey"):
         """Runs statements one by one; the last one's result as text."""
         for statement in statements:
-            result = self.psql(statement)
+            result = self.psql(statement, database=database)
             assert result.returncode == 0, f"{statement}: {result.stderr}"
         return result.stdout.strip()
 
