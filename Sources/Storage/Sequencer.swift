@@ -69,6 +69,10 @@ package struct Sequencer: Sendable {
   /// that no transaction from then is open, and from time to time be 0. That it is given at all
   /// keeps a batch from walking over all rows that are deleted but not cleaned up yet.
   ///
+  /// A connection may lead to another history from one statement to the next (a standby took over, a
+  /// backup took the database's place), and the lease is in that one, too. So nothing moves until
+  /// ``claim()`` has noticed.
+  ///
   /// - Returns: how many; 0 also when another replica holds the lease.
   package func step(above: Int64) async throws(PostgresError) -> Int {
     let results = try await database.transaction([
@@ -79,10 +83,14 @@ package struct Sequencer: Sendable {
       // its day on.
       Statement(
         """
-        WITH taken AS (
+        WITH here AS MATERIALIZED (
+          SELECT system_identifier || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8) || '/'
+            || (SELECT oid FROM pg_database WHERE datname = current_database()) AS server
+          FROM pg_control_system()
+        ), taken AS (
           DELETE FROM pending_events WHERE pending_id IN (
-            SELECT pending_id FROM pending_events
-            WHERE pending_id > $2 AND EXISTS (SELECT FROM feed WHERE lease_holder = $1)
+            SELECT pending_id FROM pending_events WHERE pending_id > $2
+              AND EXISTS (SELECT FROM feed, here WHERE lease_holder = $1 AND feed.server = here.server)
             ORDER BY pending_id LIMIT $3)
           RETURNING *
         ), numbered AS (

@@ -122,6 +122,21 @@ import Testing
     }
   }
 
+  @Test func `nothing gets a position on another history before that is noticed`() async throws {
+    try await withFeed { feed in
+      #expect(try await feed.sequencer.claim())
+      try await feed.add(["t/1"])
+      _ = try await feed.sequencer.step(above: 0)
+      // A backup takes the database's place between two statements; the lease is in it.
+      _ = try await feed.database.query(Statement("UPDATE feed SET server = 'before the backup'"))
+      try await feed.add(["t/2"])
+      #expect(try await feed.sequencer.step(above: 0)== 0)
+      #expect(try await feed.sequencer.claim())
+      #expect(try await feed.sequencer.step(above: 0)== 1)
+      #expect(try await feed.feed.state().epochs == [1: 0, 2: 1])
+    }
+  }
+
   @Test func `a day never goes back, and a reader finds all days from its position on`()
     async throws
   {
