@@ -11,6 +11,16 @@ package struct Sequencer: Sendable {
   /// At most so many events in one transaction.
   package static let batch = 1000
 
+  /// What one transaction moved.
+  package struct Moved: Sendable {
+    package let count: Int
+    /// The highest number among the pending events that moved; `nil` when none did.
+    package let last: Int64?
+
+    /// Whether more may wait behind ``last``.
+    package var isFull: Bool { count == Sequencer.batch }
+  }
+
   private let database: Database
   private let holder: String
 
@@ -66,15 +76,16 @@ package struct Sequencer: Sendable {
   /// Moves at most ``batch`` pending events above a number into the feed.
   ///
   /// Numbers are given before commits, so a lower one may still come: `above` must lie so far back
-  /// that no transaction from then is open, and from time to time be 0. That it is given at all
-  /// keeps a batch from walking over all rows that are deleted but not cleaned up yet.
+  /// that no transaction from then is open, or be where a full batch ended, and from time to time be
+  /// 0. That it is given at all keeps a batch from walking over all rows that are deleted but not
+  /// cleaned up yet.
   ///
   /// A connection may lead to another history from one statement to the next (a standby took over, a
   /// backup took the database's place), and the lease is in that one, too. So nothing moves until
   /// ``claim()`` has noticed.
   ///
-  /// - Returns: how many; 0 also when another replica holds the lease.
-  package func step(above: Int64) async throws(PostgresError) -> Int {
+  /// - Returns: what moved; nothing also when another replica holds the lease.
+  package func step(above: Int64) async throws(PostgresError) -> Moved {
     let results = try await database.transaction([
       Statement(
         "UPDATE feed SET lease_until = now() + $2 * interval '1 microsecond' WHERE lease_holder = $1",
@@ -104,13 +115,18 @@ package struct Sequencer: Sendable {
         ), marked AS (
           INSERT INTO event_days (day, first_position) SELECT day, before + 1 FROM today, moved
           ON CONFLICT DO NOTHING
+        ), placed AS (
+          INSERT INTO events (app_id, store_hash, position, recorded_on, recorded_at, event_id, type, origin,
+            occurred_at, data)
+          SELECT app_id, store_hash, before + number, day, now(), event_id, type, origin, occurred_at, data
+          FROM numbered, moved, today
         )
-        INSERT INTO events (app_id, store_hash, position, recorded_on, recorded_at, event_id, type, origin,
-          occurred_at, data)
-        SELECT app_id, store_hash, before + number, day, now(), event_id, type, origin, occurred_at, data
-        FROM numbered, moved, today
+        SELECT count(*) AS count, max(pending_id) AS last FROM taken
         """, [holder, above, Int64(Sequencer.batch)]),
     ])
-    return results.last?.affected ?? 0
+    guard let row = results.last?.rows.first else {
+      throw .decoding(column: "count", expected: "how many events moved")
+    }
+    return Moved(count: Int(try row.decode("count", as: Int64.self)), last: try row.decode("last"))
   }
 }

@@ -6,8 +6,8 @@ package import Storage
 
 /// Keeps the feed moving while this replica holds the lease.
 package struct SequencerService: Service {
-  /// How long after it was made an event may wait for its position when nothing else happens.
-  package static let idlePause = Duration.milliseconds(40)
+  /// How long an event may wait for others that get their positions in the same transaction.
+  package static let pause = Duration.milliseconds(40)
   /// How often who has no lease asks for it; and how often who has it says that it is there.
   private static let claimEvery = Duration.seconds(1)
   /// No transaction that makes events is open for so long; see ``Sequencer/step(above:)``.
@@ -51,6 +51,7 @@ package struct SequencerService: Service {
   private func hold() async throws(PostgresError) {
     var claimedAt = clock.now()
     var floor = PendingFloor(after: Self.longestWriter, fullEvery: Self.fullLookEvery)
+    var behind: Int64?
     while !Task.isCancelled {
       let now = clock.now()
       if now - claimedAt >= Self.claimEvery {
@@ -58,11 +59,13 @@ package struct SequencerService: Service {
         claimedAt = now
       }
       guard let newest = try await sequencer.newestPending() else {
-        try? await clock.sleep(for: Self.idlePause)
+        try? await clock.sleep(for: Self.pause)
         continue
       }
-      let moved = try await sequencer.step(above: floor.next(newest: newest, now: now))
-      if moved == 0 { try? await clock.sleep(for: Self.idlePause) }
+      let from = floor.next(newest: newest, behind: behind, now: now)
+      let moved = try await sequencer.step(above: from)
+      behind = moved.isFull ? moved.last : nil
+      if !moved.isFull { try? await clock.sleep(for: Self.pause) }
     }
   }
 }
@@ -82,7 +85,9 @@ struct PendingFloor {
     self.fullEvery = fullEvery
   }
 
-  mutating func next(newest: Int64, now: Duration) -> Int64 {
+  /// `behind` is where a full batch ended, which leads on through a backlog, however old that is;
+  /// what is written late below it waits for the next look at everything.
+  mutating func next(newest: Int64, behind: Int64?, now: Duration) -> Int64 {
     if seen.last.map({ now - $0.at >= .seconds(1) }) ?? true { seen.append((now, newest)) }
     while let first = seen.first, now - first.at >= age {
       floor = first.number
@@ -92,6 +97,6 @@ struct PendingFloor {
       self.lastFull = now
       return 0
     }
-    return floor
+    return behind ?? floor
   }
 }

@@ -63,12 +63,21 @@ import Testing
 
   @Test func `pending events are passed over only when nobody can write below any more`() {
     var floor = PendingFloor(after: .seconds(60), fullEvery: .seconds(10))
-    #expect(floor.next(newest: 5, now: .seconds(0)) == 0)
-    #expect(floor.next(newest: 9, now: .seconds(1)) == 0)
-    #expect(floor.next(newest: 20, now: .seconds(59)) == 0)
-    #expect(floor.next(newest: 30, now: .seconds(60)) == 5)
-    #expect(floor.next(newest: 30, now: .seconds(61)) == 9)
-    #expect(floor.next(newest: 30, now: .seconds(70)) == 0, "a look at everything")
-    #expect(floor.next(newest: 30, now: .seconds(71)) == 9)
+    #expect(floor.next(newest: 5, behind: nil, now: .seconds(0)) == 0)
+    #expect(floor.next(newest: 9, behind: nil, now: .seconds(1)) == 0)
+    #expect(floor.next(newest: 20, behind: nil, now: .seconds(59)) == 0)
+    #expect(floor.next(newest: 30, behind: nil, now: .seconds(60)) == 5)
+    #expect(floor.next(newest: 30, behind: nil, now: .seconds(61)) == 9)
+    #expect(floor.next(newest: 30, behind: nil, now: .seconds(70)) == 0, "a look at everything")
+    #expect(floor.next(newest: 30, behind: nil, now: .seconds(71)) == 9)
+  }
+
+  @Test func `a backlog is gone through from its beginning, however old it has become`() {
+    var floor = PendingFloor(after: .seconds(60), fullEvery: .seconds(10))
+    #expect(floor.next(newest: 1_000_000, behind: nil, now: .seconds(0)) == 0)
+    #expect(floor.next(newest: 1_000_000, behind: 1000, now: .seconds(1)) == 1000)
+    #expect(floor.next(newest: 1_200_000, behind: 400_000, now: .seconds(65)) == 0)
+    #expect(floor.next(newest: 1_200_000, behind: 401_000, now: .seconds(66)) == 401_000)
+    #expect(floor.next(newest: 1_200_000, behind: nil, now: .seconds(67)) == 1_000_000)
   }
 }

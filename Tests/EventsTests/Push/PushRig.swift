@@ -101,7 +101,7 @@ struct PushRig: Sendable {
         SELECT $1, $2, type, '{"id":18446744073709551616,"note":"é\\u0000"}' FROM unnest($3::text[]) AS type
         """, [app, store, types]))
     #expect(try await sequencer.claim())
-    while try await sequencer.step(above: 0) > 0 {}
+    while try await sequencer.step(above: 0).count > 0 {}
   }
 
   /// The IDs of all events of these types.
@@ -113,7 +113,7 @@ struct PushRig: Sendable {
   /// Types that are in the feed, for what happened behind our back.
   func typesInFeed() async throws -> [String] {
     #expect(try await sequencer.claim())
-    while try await sequencer.step(above: 0) > 0 {}
+    while try await sequencer.step(above: 0).count > 0 {}
     return try await EventFeed(database: database).read(
       after: 0, upTo: .max, EventFilter(), limit: 1000
     )
