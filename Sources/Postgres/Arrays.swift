@@ -12,6 +12,11 @@ extension Int64: PostgresArrayElement {
   package static var arrayType: PostgresType { .int8Array }
 }
 
+/// An array of bytes is a `bytea`, and several are an array of these.
+extension Array: PostgresArrayElement where Element == UInt8 {
+  package static var arrayType: PostgresType { .byteaArray }
+}
+
 /// Bytes are `bytea`, everything else is an array.
 extension UInt8: PostgresArrayElement {
   package static var arrayType: PostgresType { .bytea }
@@ -46,10 +51,13 @@ extension Array: PostgresBindable where Element: PostgresArrayElement {
     Int32(count).append(to: &bytes)
     Int32(1).append(to: &bytes)
     for element in self {
-      var value: [UInt8] = []
-      _ = try element.encode(into: &value)
-      Int32(value.count).append(to: &bytes)
-      bytes.append(contentsOf: value)
+      let start = bytes.count
+      Int32(0).append(to: &bytes)
+      _ = try element.encode(into: &bytes)
+      let length = UInt32(bytes.count - start - 4)
+      for index in 0..<4 {
+        bytes[start + index] = UInt8(truncatingIfNeeded: length >> (24 - 8 * UInt32(index)))
+      }
     }
     return true
   }

@@ -17,6 +17,7 @@ package struct PostgresType: Hashable, Sendable {
   package static let unknown = PostgresType(705)
   package static let float8 = PostgresType(701)
   package static let int8Array = PostgresType(1016)
+  package static let byteaArray = PostgresType(1001)
   package static let textArray = PostgresType(1009)
   package static let bpchar = PostgresType(1042)
   package static let varchar = PostgresType(1043)

@@ -77,10 +77,10 @@ package struct Deliveries: Sendable {
         Deliveries.insert,
         [
           deliveries.map(\.installation.app.text), deliveries.map(\.installation.store.text),
-          deliveries.map { Base64.encode($0.key) }, deliveries.map(\.receivedAt.microseconds),
+          deliveries.map(\.key), deliveries.map(\.receivedAt.microseconds),
           deliveries.map(\.scope), deliveries.map { $0.webhookID ?? "" },
           deliveries.map(\.signature), deliveries.map(\.quarantine),
-          deliveries.map(\.requestID.text), deliveries.map { Base64.encode($0.body) },
+          deliveries.map(\.requestID.text), deliveries.map(\.body),
           contents.map { $0?.occurredAt.microseconds ?? 0 }, contents.map { $0?.data ?? "" },
         ])
     ).affected
@@ -93,16 +93,16 @@ package struct Deliveries: Sendable {
     WITH incoming AS MATERIALIZED (
       SELECT DISTINCT ON (app_id, store_hash, key) *,
         count(*) OVER (PARTITION BY app_id, store_hash, key) AS copies
-      FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[],
-        $8::text[], $9::text[], $10::text[], $11::bigint[], $12::text[]) WITH ORDINALITY
+      FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bigint[], $5::text[], $6::text[], $7::text[],
+        $8::text[], $9::text[], $10::bytea[], $11::bigint[], $12::text[]) WITH ORDINALITY
         AS row (app_id, store_hash, key, received_at, scope, webhook_id, signature, quarantine, request_id,
           body, occurred_at, data, number)
       ORDER BY app_id, store_hash, key, number
     ), known AS (
       INSERT INTO delivery_keys AS known (app_id, store_hash, key, repeats)
-      SELECT app_id, store_hash, decode(key, 'base64'), copies - 1 FROM incoming ORDER BY 1, 2, 3
+      SELECT app_id, store_hash, key, copies - 1 FROM incoming ORDER BY 1, 2, 3
       ON CONFLICT (app_id, store_hash, key) DO UPDATE SET repeats = known.repeats + excluded.repeats + 1
-      RETURNING app_id, store_hash, encode(key, 'base64') AS key, repeats
+      RETURNING app_id, store_hash, key, repeats
     ), fresh AS MATERIALIZED (
       SELECT incoming.*, CASE WHEN quarantine = '' THEN 'evt_' || replace(gen_random_uuid()::text, '-', '') END
         AS event_id
@@ -116,7 +116,7 @@ package struct Deliveries: Sendable {
     INSERT INTO deliveries (app_id, store_hash, received_at, scope, webhook_id, signature, quarantine, event_id,
       request_id, body)
     SELECT app_id, store_hash, timestamptz 'epoch' + received_at * interval '1 microsecond', nullif(scope, ''),
-      nullif(webhook_id, ''), signature, nullif(quarantine, ''), event_id, request_id, decode(body, 'base64')
+      nullif(webhook_id, ''), signature, nullif(quarantine, ''), event_id, request_id, body
     FROM fresh
     """
 

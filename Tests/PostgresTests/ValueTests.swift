@@ -150,6 +150,17 @@ import Testing
     }
   }
 
+  @Test func `bytes go into arrays as they are`() async throws {
+    try await withTemporaryDatabase { (database: Database) async throws in
+      let sql: StaticString = "SELECT $1 AS value, array_to_string($1, '|') AS text"
+      let all = Array(UInt8.min...UInt8.max)
+      let few: [[UInt8]] = [[0, 0xFF], [], [1, 2, 3]]
+      try await check(few, is: #"\x00ff|\x|\x010203"#, sql, on: database)
+      try await check([[UInt8]](), is: "", sql, on: database)
+      try await check([all, all], is: nil, on: database)
+    }
+  }
+
   @Test func `JSON documents are read as they were written`() async throws {
     try await withTemporaryDatabase { (database: Database) async throws in
       let documents: [JSONValue] = [
