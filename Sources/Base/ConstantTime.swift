@@ -1,5 +1,5 @@
 /// Whether both hold the same bytes, in a time that depends on their lengths only.
-package func constantTimeEqual(
+@inlinable package func constantTimeEqual(
   _ left: some Collection<UInt8>, _ right: some Collection<UInt8>
 ) -> Bool {
   guard left.count == right.count else { return false }

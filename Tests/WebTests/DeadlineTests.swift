@@ -62,6 +62,30 @@ import Testing
     func set(_ time: Duration) { self.time = time }
   }
 
+  @Test func `a delivery has so long to arrive and no longer, however busily it does`() async throws
+  {
+    var fixture = ListenerFixture()
+    var limits = GuardLimits.publicListener
+    limits.bodyGrace = .milliseconds(400)
+    fixture.limits = limits
+    let counters = fixture.publicCounters
+    try await fixture.run { running in
+      try await blocking {
+        let connection = try RawConnection(port: running.publicPort)
+        connection.send(
+          "POST /webhooks/default/abc HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n")
+        let piece = String(repeating: "a", count: 100)
+        var ended = false
+        while !ended {
+          ended = !connection.send(piece) || connection.isReadable(within: .milliseconds(10))
+        }
+        let (answers, _) = connection.responses()
+        #expect(answers.first?.status ?? 408 == 408)
+      }
+    }
+    #expect(counters.cuts[.body] == 1)
+  }
+
   @Test func `a head that trickles in is cut at its deadline, however busily`() async throws {
     let fixture = ListenerFixture()
     let time = try await attack(fixture) { connection in

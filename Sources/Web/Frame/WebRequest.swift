@@ -78,29 +78,6 @@ package struct RequestBodyStream: AsyncSequence, Sendable {
     return AsyncIterator(base: body.makeAsyncIterator(), connection: connection)
   }
 
-  /// The whole body, if it comes in time.
-  package func collect(
-    upTo limit: ByteCount, within time: Duration
-  ) async throws(RequestBodyError) -> ByteBuffer {
-    let result = await withTaskGroup(of: Result<ByteBuffer, RequestBodyError>.self) { group in
-      group.addTask {
-        do throws(RequestBodyError) {
-          return .success(try await collect(upTo: limit))
-        } catch {
-          return .failure(error)
-        }
-      }
-      group.addTask {
-        // Cancelled: the body was faster.
-        try? await Task.sleep(for: time)
-        return .failure(.cut)
-      }
-      defer { group.cancelAll() }
-      return await group.next() ?? .failure(.cut)
-    }
-    return try result.get()
-  }
-
   /// The whole body.
   package func collect(upTo limit: ByteCount) async throws(RequestBodyError) -> ByteBuffer {
     var collected = ByteBuffer()

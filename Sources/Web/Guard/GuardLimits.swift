@@ -49,10 +49,13 @@ package struct GuardLimits: Sendable {
 
   package init() {}
 
-  /// Limits of a listener that anyone may reach: bodies up to 64 KiB.
+  /// Limits of a listener that anyone may reach: bodies up to 64 KiB, which have 5 s to arrive,
+  /// however busily they do.
   package static var publicListener: GuardLimits {
     var limits = GuardLimits()
     limits.body = .kibibytes(64)
+    limits.bodyGrace = .seconds(5)
+    limits.bodyRate = .max
     return limits
   }
 
