@@ -6,14 +6,15 @@ import Synchronization
 
 /// Makes deliveries durable, many by one COMMIT.
 ///
-/// A batch is what has come while the batches before it were being written: alone, a delivery waits
-/// for nobody, and under load the batches grow.
+/// A batch is what has come while the batch before it was being written: alone, a delivery waits
+/// for nobody, and under load the batches grow. A statement costs more than the rows of a small
+/// batch, so a second batch is written beside the first only when it is full.
 package final class DeliveryWriter: Sendable {
   /// Writes a batch, and throws when nothing of it is known to be durable.
   package typealias Record = @Sendable ([Delivery]) async throws -> Void
 
   /// Deliveries in one batch, and batches that are written at the same time.
-  package static let batch = 100
+  package static let batch = 200
   package static let writers = 2
   /// What may wait, so that memory is bounded: some seconds of the highest rate, and bytes.
   package static let most = 20_000
@@ -52,7 +53,8 @@ package final class DeliveryWriter: Sendable {
         else { return .refused }
         state.waiting.add(Waiting(delivery: delivery, done: done), of: delivery.installation)
         state.bytes += delivery.body.count
-        guard state.writers < Self.writers else { return .queued }
+        let isWanted = state.writers == 0 || state.waiting.count >= Self.batch
+        guard isWanted, state.writers < Self.writers else { return .queued }
         state.writers += 1
         return .first
       }
