@@ -222,6 +222,27 @@ import Testing
     #expect(batch.isEmpty && batch.take(1).isEmpty)
   }
 
+  @Test func `a store at twenty times its share delays nobody but itself`() throws {
+    let stores = try (0..<10).map { try InstallationID.of("store\($0)") }
+    var batch = FairBatch<(store: Int, round: Int)>()
+    var waits = Array(repeating: 0, count: stores.count)
+    var served = waits
+    for round in 0..<500 {
+      for (number, store) in stores.enumerated() {
+        for _ in 0..<(number == 0 ? 20 : 1) { batch.add((number, round), of: store) }
+      }
+      // Half of what comes can be written.
+      for element in batch.take(15) {
+        waits[element.store] = max(waits[element.store], round - element.round)
+        served[element.store] += 1
+      }
+    }
+    #expect(waits.dropFirst().allSatisfy { $0 == 0 }, "each in the round in which it came")
+    #expect(served.dropFirst().allSatisfy { $0 == 500 })
+    #expect(served[0] == 500 * 6, "all the rest is the loud one's")
+    #expect(batch.count == 500 * 14)
+  }
+
   @Test func `what comes while a batch is written is one batch, and nobody is left behind`()
     async throws
   {
