@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import json
 import re
+import select
 import socket
 import ssl
 import threading
@@ -208,8 +209,11 @@ class Peer:
             self.buffer = b""
 
     def do_deaf(self, asked):
-        """Neither reads the body nor answers."""
-        self.upstream.over.wait(60)
+        """Neither reads the body nor answers, until the caller goes away or a minute is over."""
+        end, watched = time.monotonic() + 60, select.poll()
+        watched.register(self.socket, select.POLLRDHUP)
+        while not self.upstream.over.is_set() and time.monotonic() < end and not watched.poll(1000):
+            pass
         raise EOFError
 
     def do_hang(self, asked):

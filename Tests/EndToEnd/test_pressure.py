@@ -64,24 +64,26 @@ def test_a_caller_that_leaves_at_any_moment_leaves_nothing_behind(ready):
     for store in ready.names:
         with Wire(ready.internal) as wire:
             served(ready, wire, store)
-    before = footprint(pid)
-    with ThreadPoolExecutor(16) as pool:
-        left = dict(pool.map(lambda n: leave(ready, n), range(count(1_500, 100_000))))
-    wait_until(lambda: connected(pid, ready.internal) == 0, "the callers' connections are gone", 10)
-    # Idle ones may stay, to be used again.
-    wait_until(lambda: connected(pid, ready.upstream.port, at="remote") <= 24, "what the calls held upstream is gone", 5)
-    # An upstream call is cancelled within a second of its caller, whatever it was doing; what the threads of this process
-    # cost each other is in it.
-    seen = dict(ready.upstream.left)
-    late = {case: gone - left[case] for case, gone in seen.items() if case in left and gone - left[case] > 1.5}
-    assert late == {}
+    before, calls = footprint(pid), 0
+    for begin in range(0, count(1_500, 100_000), 1_500):
+        with ThreadPoolExecutor(16) as pool:
+            left = dict(pool.map(lambda n: leave(ready, n), range(begin, begin + 1_500)))
+        wait_until(lambda: connected(pid, ready.internal) == 0, "the callers' connections are gone", 10)
+        # Idle ones may stay, to be used again.
+        wait_until(lambda: connected(pid, ready.upstream.port, at="remote") <= 24, "what the calls held upstream is gone", 5)
+        # An upstream call is cancelled within a second of its caller, whatever it was doing. What the threads of this
+        # process cost each other is in it, and other work on the machine; one that is not cancelled lasts 15 s and more.
+        seen = dict(ready.upstream.left)
+        took = sorted(gone - left[case] for case, gone in seen.items() if case in left)
+        assert took[len(took) // 2] < 1 and took[-1] < 5, took[-20:]
+        calls += len(left)
     for store in ready.names:
         with Wire(ready.internal) as wire:
             served(ready, wire, store)
     after = footprint(pid)
     # Pooled connections are among them, and those that the upstream has closed and nobody has used since.
     assert after[0] <= before[0] + 80 and after[1] <= before[1] * 1.3 + 30_000, (before, after)
-    print(f"{len(left)} calls left, {len(ready.upstream.left)} of them while the upstream was silent; {before} → {after}")
+    print(f"{calls} calls left, {len(ready.upstream.left)} of them while the upstream was silent; {before} → {after}")
 
 
 def hello():
