@@ -1,6 +1,8 @@
 """Metrics: what is counted, that it is exact, that labels stay few, and that docs and alert rules name what there is."""
+import json
 import re
 import socket
+import subprocess
 import threading
 import time
 
@@ -9,6 +11,7 @@ import yaml
 from deployment import ROOT, count, request, wait_until
 from metrics import documented, scrape
 
+OPS = ROOT / "docs/ops"
 STORE = "demo1234"
 PATH = f"/stores/{STORE}/v3/catalog/products?limit=1"
 
@@ -69,7 +72,7 @@ def test_docs_and_page_name_the_same_metrics(ready):
 
 def test_alert_rules_are_in_order_and_name_metrics_that_there_are(ready):
     page = scrape(ready)
-    groups = yaml.safe_load((ROOT / "packaging/prometheus-rules.yaml").read_text())["groups"]
+    groups = yaml.safe_load((OPS / "prometheus-rules.yaml").read_text())["groups"]
     rules = [rule for group in groups for rule in group["rules"]]
     assert len(rules) >= 8 and len({rule["alert"] for rule in rules}) == len(rules)
     known = {name for name, _ in page.series} | {"up"}
@@ -83,6 +86,40 @@ def test_alert_rules_are_in_order_and_name_metrics_that_there_are(ready):
             for label, value in re.findall(r'(\w+)="([^"]*)"', matchers):
                 assert label == "job" or any(series == name and (label, value) in pairs
                                              for series, pairs in page.series), (rule, label, value)
+
+
+def test_prometheus_takes_the_rules_and_each_alert_fires_when_it_should():
+    for arguments in (["check", "rules", "prometheus-rules.yaml"], ["test", "rules", "prometheus-rules-test.yaml"]):
+        done = subprocess.run(["promtool", *arguments], cwd=OPS, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
+    alerts = re.findall(r"alert: (\w+)", (OPS / "prometheus-rules.yaml").read_text())
+    tested = re.findall(r"- name: (\w+)", (OPS / "prometheus-rules-test.yaml").read_text())
+    assert tested == alerts
+
+
+def test_prometheus_takes_the_page(ready):
+    page = request(ready.internal, "GET", "/metrics", headers={"Authorization": f"Bearer {ready.operator_key}"}).text
+    done = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_dashboard_asks_for_metrics_that_there_are(ready):
+    page = scrape(ready)
+    known = {name for name, _ in page.series}
+    dashboard = json.loads((OPS / "grafana-dashboard.json").read_text())
+    asked = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())]
+    assert len(asked) > 20 and len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
+    for expression in asked:
+        named = set(re.findall(r"\b((?:latchkey|process)_\w+)", expression))
+        assert named and named <= known, expression
+        labels = {label for by in re.findall(r"by \(([^)]*)\)", expression) for label in by.split(", ")}
+        there = {label for name in named for series, pairs in page.series if series == name for label, _ in pairs}
+        assert labels <= there | {"instance"}, (expression, labels - there)
+        plain = expression.replace("$__rate_interval", "5m").replace("$job", "latchkey")
+        rule = {"groups": [{"name": "x", "rules": [{"record": "x", "expr": plain}]}]}
+        done = subprocess.run(["promtool", "check", "rules", "/dev/stdin"], input=yaml.safe_dump(rule), capture_output=True,
+                              text=True, timeout=60)
+        assert done.returncode == 0, (expression, done.stdout + done.stderr)
 
 
 def test_a_call_is_counted_once_in_each_place(ready):
