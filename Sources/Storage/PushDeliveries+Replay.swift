@@ -39,7 +39,7 @@ extension PushDeliveries {
   package func replay(
     _ subscription: SubscriptionRecord, events: [String], by act: Act
   ) async throws(PostgresError) -> Int {
-    try await inBatches(events) { ids in
+    try await inBatches(events, of: 1000) { ids in
       Statement(
         """
         WITH again AS (
@@ -71,7 +71,7 @@ extension PushDeliveries {
   package func discard(
     _ subscription: SubscriptionRecord, events: [String], by act: Act
   ) async throws(PostgresError) -> Int {
-    try await inBatches(events) { ids in
+    try await inBatches(events, of: 100) { ids in
       Statement(
         """
         WITH gone AS (
@@ -88,13 +88,13 @@ extension PushDeliveries {
     }
   }
 
-  /// A thousand events in a transaction, so that none is long.
+  /// So many events in a transaction, that none is long, nor its line in the audit.
   private func inBatches(
-    _ events: [String], _ statement: ([String]) -> Statement
+    _ events: [String], of size: Int, _ statement: ([String]) -> Statement
   ) async throws(PostgresError) -> Int {
     var count = 0
-    for start in stride(from: 0, to: events.count, by: 1000) {
-      let batch = Array(events[start..<min(events.count, start + 1000)])
+    for start in stride(from: 0, to: events.count, by: size) {
+      let batch = Array(events[start..<min(events.count, start + size)])
       count += try await database.query(statement(batch)).rows.first?.decode("number") ?? 0
     }
     return count

@@ -115,6 +115,45 @@ import Testing
     }
   }
 
+  @Test func `many are done batch by batch, each with its line in the audit`() async throws {
+    try await PushRig.run { rig in
+      let (id, _) = try await rig.subscribe()
+      _ = try await rig.database.query(
+        Statement(
+          """
+          INSERT INTO push_deliveries (app_id, store_hash, subscription_id, position, event_id, type, origin,
+            occurred_at, recorded_at, data, state, finished_at)
+          SELECT 'default', 'abc', $1, n, 'evt_' || n, 't/' || n % 2, 'platform', now(), now(), '{}', 'dead', now()
+          FROM generate_series(1, 2200) AS n
+          """, [id]))
+      #expect(
+        try await rig.replay(id) {
+          $0.isDeadOnly = true
+          $0.filter.types = ["t/1"]
+        } == 1100)
+      var rest = PushSelection()
+      rest.isDeadOnly = true
+      rest.through = 250
+      let chosen = try await rig.deliveries.choose(id, rest)
+      let record = try await rig.record(id)
+      #expect(record.pending == 1100 && record.dead == 1100 && chosen.count == 125)
+      #expect(try await rig.deliveries.discard(record, events: chosen, by: PushRig.act) == 125)
+      #expect(try await rig.record(id).dead == 975)
+      let lines = try await rig.database.query(
+        Statement(
+          """
+          SELECT action || ' ' || (details ->> 'deliveries') AS line FROM audit
+          WHERE action <> 'subscription_create' ORDER BY audit_id
+          """)
+      ).rows.map { try $0.decode("line", as: String.self) }
+      #expect(
+        lines == [
+          "subscription_replay 1000", "subscription_replay 100", "subscription_discard 100",
+          "subscription_discard 25",
+        ])
+    }
+  }
+
   @Test func `a time is found in the feed, also where nothing is`() async throws {
     try await PushRig.run { rig in
       let feed = EventFeed(database: rig.database)
