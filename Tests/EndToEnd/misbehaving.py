@@ -77,6 +77,7 @@ class Asked:
         self.method, self.target, _ = line.split(" ", 2)
         self.fields, self.connection, self.place = fields, connection, place
         self.length, self.digest, self.complete = 0, hashlib.sha256(), False
+        self.at = time.monotonic()
 
     @property
     def echo(self):
