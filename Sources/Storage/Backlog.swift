@@ -58,7 +58,8 @@ package struct BacklogCount: Sendable {
     backlog.newestPending = try row.decode("newest")
   }
 
-  /// Subscription by subscription, along the indexes of what is pending and of what is dead.
+  /// Subscription by subscription, in the order of the indexes of what is pending and what is dead:
+  /// so the limit ends the walk.
   private func readPushes(into backlog: inout Backlog) async throws(PostgresError) {
     let result = try await database.query(
       Statement(
@@ -67,17 +68,15 @@ package struct BacklogCount: Sendable {
           sum(dead)::bigint AS dead, max(last_position - fanned_out_position) AS behind,
           coalesce(extract(epoch FROM now() - min(oldest)) * 1000000, 0)::bigint AS overdue
         FROM subscriptions AS known, feed,
-          LATERAL (SELECT count(*) AS pending FROM (
-            SELECT FROM push_deliveries AS push
-            WHERE push.subscription_id = known.subscription_id AND push.state = 'pending' LIMIT $1) AS counted) AS all_pending,
-          LATERAL (SELECT count(*) AS due, min(due_at) AS oldest FROM (
-            SELECT due_at FROM push_deliveries AS push
-            WHERE push.subscription_id = known.subscription_id AND push.state = 'pending' AND due_at <= now()
-              AND known.state = 'active'
-            ORDER BY due_at LIMIT $1) AS counted) AS all_due,
+          LATERAL (SELECT count(*) AS pending, count(*) FILTER (WHERE is_due) AS due,
+              min(due_at) FILTER (WHERE is_due) AS oldest FROM (
+            SELECT due_at, due_at <= now() AND known.state = 'active' AS is_due FROM push_deliveries AS push
+            WHERE push.subscription_id = known.subscription_id AND push.state = 'pending'
+            ORDER BY due_at LIMIT $1) AS counted) AS waiting,
           LATERAL (SELECT count(*) AS dead FROM (
             SELECT FROM push_deliveries AS push
-            WHERE push.subscription_id = known.subscription_id AND push.state = 'dead' LIMIT $1) AS counted) AS all_dead
+            WHERE push.subscription_id = known.subscription_id AND push.state = 'dead'
+            ORDER BY push_number LIMIT $1) AS counted) AS lost
         GROUP BY state
         """, [Backlog.mostCounted]))
     for row in result.rows {

@@ -65,15 +65,18 @@ import Testing
           """
           INSERT INTO push_deliveries (app_id, store_hash, subscription_id, position, event_id, type, origin,
             occurred_at, recorded_at, data, state, finished_at)
-          SELECT 'default', 'abc', $1, n, 'evt_' || n, 't/1', 'platform', now(), now(), '{}', 'delivered', now()
-          FROM generate_series(1, 20000) AS n
+          SELECT 'default', 'abc', $1, n, 'evt_' || n, 't/1', 'platform', now(), now(), '{}',
+            CASE WHEN n <= 12000 THEN 'pending' ELSE 'delivered' END, CASE WHEN n > 12000 THEN now() END
+          FROM generate_series(1, 40000) AS n
           """, [id]))
       _ = try await rig.database.query(Statement("ANALYZE push_deliveries"))
+      let backlog = try await BacklogCount(database: rig.database).read()
+      #expect(backlog.pending == Backlog.mostCounted && backlog.due == Backlog.mostCounted)
       let plan = try await rig.database.query(
         Statement(
           """
-          EXPLAIN SELECT count(*) FROM (SELECT FROM push_deliveries AS push
-            WHERE push.subscription_id = 'x' AND push.state = 'pending' AND due_at <= now() LIMIT 10000) AS counted
+          EXPLAIN SELECT count(*) FROM (SELECT due_at FROM push_deliveries AS push
+            WHERE push.subscription_id = 'x' AND push.state = 'pending' ORDER BY due_at LIMIT 10000) AS counted
           """)
       ).rows.map { try $0.decode("QUERY PLAN", as: String.self) }
       #expect(plan.contains { $0.contains("push_deliveries_due") }, "\(plan)")
