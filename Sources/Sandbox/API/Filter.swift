@@ -20,8 +20,10 @@ struct Filter: Sendable {
   }
 
   private func sorted(_ rows: [JSONValue], _ query: Query) -> [JSONValue] {
-    guard let field = query["sort"], fields.contains(field) else { return rows }
-    let descending = query["direction"] == "desc"
+    // `sort=date_modified:desc`, or with a parameter of its own.
+    let words = (query["sort"] ?? "").split(separator: ":")
+    guard let field = words.first.map(String.init), fields.contains(field) else { return rows }
+    let descending = (words.dropFirst().first.map(String.init) ?? query["direction"]) == "desc"
     return rows.sorted { left, right in
       guard let a = left[field], let b = right[field] else { return false }
       let isBefore: Bool
@@ -104,12 +106,15 @@ private struct Comparison {
     }
   }
 
-  /// Numbers by value; dates and words by their text.
+  /// Numbers by value, dates by their moment however they are written, words by their text.
   private func compare(
     _ value: JSONValue, _ valueText: String, number: (Double, Double) -> Bool,
     text: (String, String) -> Bool
   ) -> Bool {
     if let left = value.lenientDecimal, let right = Double(wanted) { return number(left, right) }
+    if let left = CalendarText.parse(valueText), let right = CalendarText.parse(wanted) {
+      return number(Double(left.seconds), Double(right.seconds))
+    }
     return text(valueText, wanted)
   }
 }
