@@ -76,7 +76,7 @@ package struct HookPlan: Hashable, Sendable {
   package let unavailable: [HookScope]
 
   /// - Parameters:
-  ///   - desired: wanted scopes; while there is any, failed deliveries are wanted too.
+  ///   - desired: wanted scopes; while there is any, so is what we need ourselves.
   ///   - actual: all webhooks that the store's token sees.
   ///   - addresses: where ours should lead.
   ///   - deactivated: IDs that the platform says it has switched off itself.
@@ -122,9 +122,11 @@ package struct HookPlan: Hashable, Sendable {
     self.unavailable = unavailable
   }
 
-  /// The scopes to register: each once, none that another covers, and failed deliveries.
+  /// The scopes to register: each once, none that another covers; and what we need to know ourselves,
+  /// failed deliveries and the end of the store.
   package static func wanted(_ desired: [HookScope]) -> [HookScope] {
-    desired.isEmpty ? [] : HookScope.withoutCovered(desired + [.deliveryException])
+    desired.isEmpty
+      ? [] : HookScope.withoutCovered(desired + [.deliveryException, .appUninstalled])
   }
 
   /// The one to keep: what leads where it should, then what leads to the right token, then the

@@ -11,6 +11,8 @@ package struct HookScope: Hashable, Sendable, CustomStringConvertible {
   /// Tells an app about its own webhooks; no wildcard covers it, and a store has at most one for an
   /// app.
   package static let deliveryException = HookScope(unchecked: "store/hook/deliveryException")
+  /// Tells that the store has left the platform.
+  package static let appUninstalled = HookScope(unchecked: "store/app/uninstalled")
 
   /// Reads a scope as people write it: without `store/`, with a slash at the end, in another case.
   ///

@@ -55,8 +55,7 @@ struct Parts: Sendable {
     let upstream = Upstream(
       client: client, origin: settings.platform.api, suspicions: suspicions, time: time)
     webhooks = WebhookParts(
-      registration: settings.webhookRegistration, session: session, stores: directory,
-      upstream: upstream, logger: logger)
+      settings, session: session, stores: directory, upstream: upstream, logger: logger)
     gateway = StoreGateway(
       directory: directory, upstream: upstream,
       admission: admission,

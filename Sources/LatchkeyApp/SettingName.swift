@@ -38,6 +38,7 @@ package enum SettingName: String, CaseIterable, Sendable {
   case webhookSignatures = "LATCHKEY_WEBHOOK_SIGNATURES"
   case webhookHexSignatures = "LATCHKEY_WEBHOOK_HEX_SIGNATURES"
   case webhookExceptionsOrigin = "LATCHKEY_WEBHOOK_EXCEPTIONS_ORIGIN"
+  case repairAfter = "LATCHKEY_REPAIR_AFTER"
   case pushSchedule = "LATCHKEY_PUSH_SCHEDULE"
   case pushPrivate = "LATCHKEY_PUSH_PRIVATE"
   case retentionEvents = "LATCHKEY_RETENTION_EVENTS"

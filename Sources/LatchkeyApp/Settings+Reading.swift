@@ -32,6 +32,8 @@ extension Settings {
     webhookSignatures = reader.value(.webhookSignatures, .word, default: .observe)
     webhookHexSignatures = reader.value(.webhookHexSignatures, .flag, default: false)
     webhookExceptionsOrigin = reader.optional(.webhookExceptionsOrigin, .origin)
+    repairAfter = reader.value(
+      .repairAfter, .duration(.seconds(1) ... .seconds(48 * 3600)), default: .seconds(600))
     pushSchedule = reader.value(.pushSchedule, .schedule, default: Defaults.pushSchedule)
     pushReach = reader.value(.pushPrivate, .word, default: .loopback)
     retention = RetentionSettings(&reader)

@@ -30,6 +30,8 @@ package struct Settings: Sendable {
   package let webhookHexSignatures: Bool
   /// Where BigCommerce tells of failed deliveries; `nil`: on another path of ``appOrigin``.
   package let webhookExceptionsOrigin: Origin?
+  /// An outage of the whole service that is longer has what changed meanwhile read from the stores.
+  package let repairAfter: Duration
   /// Delays between attempts to push an event.
   package let pushSchedule: [Duration]
   /// Which addresses pushes may go to beside public ones.

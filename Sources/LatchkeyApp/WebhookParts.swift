@@ -15,10 +15,12 @@ struct WebhookParts: Sendable {
   let addresses: WebhookAddresses
   let states: WebhookStates
   let check: HookCheck
+  let repairs: Repairs
   let meter = HookMeter()
+  let repairMeter = RepairMeter()
   let services: [any Service]
 
-  var metrics: [MetricFamily] { meter.families }
+  var metrics: [MetricFamily] { meter.families + repairMeter.families }
 
   var api: WebhooksAPI {
     let check = check
@@ -32,24 +34,31 @@ struct WebhookParts: Sendable {
   }
 
   init(
-    registration: WebhookRegistration, session: DatabaseSession, stores: StoreDirectory,
-    upstream: Upstream, logger: Logger
+    _ settings: Settings, session: DatabaseSession, stores: StoreDirectory, upstream: Upstream,
+    logger: Logger
   ) {
+    let registration = settings.webhookRegistration
     self.registration = registration
+    let calls = OwnCalls(upstream: upstream, userAgent: "Latchkey/\(Server.version)")
     directory = WebhookDirectory(
       source: WebhookAddressSnapshot(database: session.database), logger: logger)
     addresses = WebhookAddresses(database: session.database, keyring: session.keyring)
     states = WebhookStates(database: session.database)
     check = HookCheck(
       registration: registration, addresses: addresses, states: states, stores: stores,
-      directory: directory,
-      calls: HookCalls(upstream: upstream, userAgent: "Latchkey/\(Server.version)"), meter: meter,
-      logger: logger)
+      directory: directory, calls: HookCalls(calls: calls), meter: meter, logger: logger)
+    repairs = Repairs(database: session.database)
     services = [
       directory,
       HookReconciler(
         wishes: registration.wishes, states: states, addresses: addresses, check: check,
         meter: meter, logger: logger),
+      GapRepair(
+        registration: registration, repairs: repairs, stores: stores, calls: calls,
+        meter: repairMeter, logger: logger),
+      ServiceBeats(
+        beat: ServiceBeat(database: session.database), threshold: settings.repairAfter,
+        keepsWithoutDatabase: settings.spools, meter: repairMeter, logger: logger),
     ]
   }
 }

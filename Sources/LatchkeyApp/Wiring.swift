@@ -166,7 +166,7 @@ struct Wiring: Sendable {
         ).routes
         + EventsAPI(reader: parts.events.reader, feed: parts.events.feed, draining: draining).routes
         + DeliveriesAPI(log: DeliveryLog(database: database)).routes
-        + parts.webhooks.api.routes
+        + parts.webhooks.api.routes + RepairsAPI(repairs: parts.webhooks.repairs).routes
         + parts.pushes.api(parts.events.feed).routes
         + ScopesAPI(
           drift: ScopeDrift(database: database), listing: StoreListing(database: database),

@@ -6,7 +6,9 @@ import HTTPTypes
 struct Webhooks: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "See, plan and put right the webhooks of all stores.",
-    subcommands: [List.self, Plan.self, Apply.self, Rotate.self])
+    subcommands: [
+      List.self, Plan.self, Apply.self, Rotate.self, Repair.self, RepairList.self,
+    ])
 }
 
 extension Webhooks {

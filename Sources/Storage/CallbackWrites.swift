@@ -129,14 +129,8 @@ extension CallbackToken {
   fileprivate func uninstallStatements(_ result: UninstallResult, _ act: Act) -> [Statement] {
     switch result {
     case .uninstalled:
-      return [
-        Statement(
-          "DELETE FROM tickets WHERE app_id = $1 AND store_hash = $2",
-          [installation.app.text, installation.store.text]),
-        .event("app/uninstalled", installation, ["user_id": .integer(userID)]),
-        .audit(act, "uninstall", installation, facts),
-        .destroyToken(of: installation, issuedAt: issuedAt),
-      ]
+      return Statement.uninstall(
+        installation, .callback, userID: userID, jti: jti, act: act, issuedAt: issuedAt)
     case .notInstalled:
       return [.audit(act, "uninstall_unknown", installation, facts)]
     case .stale:
@@ -167,6 +161,30 @@ extension CallbackToken {
 }
 
 extension Statement {
+  /// The one end of an installation, whatever told of it: tickets, event, audit, token; the trigger
+  /// on the row parks its webhooks, retires their addresses and ends its repairs.
+  ///
+  /// `issuedAt` is by the platform's clock: an install that is not newer no longer counts.
+  static func uninstall(
+    _ installation: InstallationID, _ signal: GoneSignal, userID: Int64?, jti: String? = nil,
+    act: Act, issuedAt: Timestamp?
+  ) -> [Statement] {
+    let facts: [JSONValue.Member] = [
+      .init("user_id", userID.map { .integer($0) } ?? .null),
+      .init("signal", .string(signal.rawValue)),
+    ]
+    return [
+      Statement(
+        "DELETE FROM tickets WHERE app_id = $1 AND store_hash = $2",
+        [installation.app.text, installation.store.text]),
+      .event("app/uninstalled", installation, .object(facts)),
+      .audit(
+        act, "uninstall", installation,
+        .object(facts + (jti.map { [.init("jti", .string($0))] } ?? []))),
+      .destroyToken(of: installation, issuedAt: issuedAt),
+    ]
+  }
+
   /// Overwrites the token; a row whose token is gone already stays as it is.
   static func destroyToken(of installation: InstallationID, issuedAt: Timestamp?) -> Statement {
     Statement(

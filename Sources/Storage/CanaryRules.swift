@@ -22,6 +22,33 @@ package enum CanaryStep: Hashable, Sendable {
   case postpone(next: Duration)
   /// Nothing changes; canary again after that time.
   case again(next: Duration)
+  /// The store is gone: what the uninstall callback does is done.
+  case uninstall(GoneSignal)
+}
+
+/// What told that a store is gone, or that the app is no longer installed there.
+package enum GoneSignal: String, CaseIterable, Hashable, Sendable {
+  /// The platform's signed callback: believed as it is.
+  case callback
+  /// A genuine `store/app/uninstalled` webhook, and a canary that was refused after it.
+  case webhook
+  /// Canaries that were refused for so long that nobody expects anything else any more.
+  case canary
+}
+
+/// What else is known of a store whose canary is answered.
+package struct GoneEvidence: Hashable, Sendable {
+  /// Whether a webhook said that the store is gone, later than the token was given.
+  package let isReported: Bool
+  /// How long the store has been revoked; zero while it is active.
+  package let revokedFor: Duration
+
+  package init(isReported: Bool, revokedFor: Duration) {
+    self.isReported = isReported
+    self.revokedFor = revokedFor
+  }
+
+  package static let none = GoneEvidence(isReported: false, revokedFor: .zero)
 }
 
 /// How the stores of an app fare within the brake's window, the store in question not counted.
@@ -49,13 +76,16 @@ package enum CanaryRules {
   package static let longestPause = Duration.seconds(6 * 3600)
   /// How long one waits for other suspects before the brake is asked.
   package static let postponement = Duration.seconds(10)
+  /// A store that was revoked for so long is gone: the platform accepts no token again that it has
+  /// invalidated, and every outage of it that was ever seen was over long before.
+  package static let goneAfter = Duration.seconds(7 * 86400)
   /// Fewer stores than this are never held back.
   package static let brakeFloor = 5
 
   /// The step for an active store, after a pause that is zero for the first canary; `fleet` is the
   /// app's other stores.
   package static func active(
-    _ answer: CanaryAnswer, pause: Duration, fleet: FleetHealth
+    _ answer: CanaryAnswer, pause: Duration, fleet: FleetHealth, _ evidence: GoneEvidence = .none
   ) -> CanaryStep {
     switch answer {
     case .accepted: return .settled
@@ -65,6 +95,7 @@ package enum CanaryRules {
     if isTooMany(fleet.refused + 1, of: fleet.installed + 1) {
       return .hold(next: grown(pause, from: firstPause))
     }
+    if evidence.isReported { return .uninstall(.webhook) }
     // Asked once only: a suspect that never gets its answer must not keep the others waiting.
     if pause < postponement, isTooMany(fleet.refused + fleet.suspected + 1, of: fleet.installed + 1)
     {
@@ -74,9 +105,13 @@ package enum CanaryRules {
   }
 
   /// The step for a revoked store.
-  package static func revoked(_ answer: CanaryAnswer, pause: Duration) -> CanaryStep {
+  package static func revoked(
+    _ answer: CanaryAnswer, pause: Duration, _ evidence: GoneEvidence = .none
+  ) -> CanaryStep {
     switch answer {
     case .accepted: .reactivate
+    case .refused where evidence.isReported: .uninstall(.webhook)
+    case .refused where evidence.revokedFor >= goneAfter: .uninstall(.canary)
     case .refused: .again(next: grown(pause, from: firstPause))
     case .inconclusive: .again(next: max(pause, firstPause))
     }

@@ -72,18 +72,19 @@ package struct Deliveries: Sendable {
   @discardableResult
   package func record(_ deliveries: [Delivery]) async throws(PostgresError) -> Int {
     let contents = deliveries.map(\.content)
-    return try await database.query(
-      Statement(
-        Deliveries.insert,
-        [
-          deliveries.map(\.installation.app.text), deliveries.map(\.installation.store.text),
-          deliveries.map(\.key), deliveries.map(\.receivedAt.microseconds),
-          deliveries.map(\.scope), deliveries.map { $0.webhookID ?? "" },
-          deliveries.map(\.signature), deliveries.map(\.quarantine),
-          deliveries.map(\.requestID.text), deliveries.map(\.body),
-          contents.map { $0?.occurredAt.microseconds ?? 0 }, contents.map { $0?.data ?? "" },
-        ])
-    ).affected
+    let insert = Statement(
+      Deliveries.insert,
+      [
+        deliveries.map(\.installation.app.text), deliveries.map(\.installation.store.text),
+        deliveries.map(\.key), deliveries.map(\.receivedAt.microseconds),
+        deliveries.map(\.scope), deliveries.map { $0.webhookID ?? "" },
+        deliveries.map(\.signature), deliveries.map(\.quarantine),
+        deliveries.map(\.requestID.text), deliveries.map(\.body),
+        contents.map { $0?.occurredAt.microseconds ?? 0 }, contents.map { $0?.data ?? "" },
+      ])
+    let signals = DeliverySignals(of: deliveries).statements
+    guard !signals.isEmpty else { return try await database.query(insert).affected }
+    return try await database.transaction([insert] + signals).first?.affected ?? 0
   }
 
   /// Empty texts stand for NULL, because arrays hold none.
@@ -141,7 +142,7 @@ package struct Deliveries: Sendable {
 }
 
 extension Delivery {
-  fileprivate var content: Content? {
+  var content: Content? {
     if case .event(let content) = fate { content } else { nil }
   }
 

@@ -15,6 +15,8 @@ package struct EventRecord: Hashable, Sendable {
   package let occurredAt: Timestamp
   package let recordedAt: Timestamp
   package let data: JSONValue
+  /// Why it was made from a comparison with the store, a fixed word; `nil` when it was told.
+  package let synthetic: String?
 
   package init(_ row: Row) throws(PostgresError) {
     let store = try row.decode("store_hash", as: String.self)
@@ -32,6 +34,7 @@ package struct EventRecord: Hashable, Sendable {
     occurredAt = try row.decode("occurred_at")
     recordedAt = try row.decode("recorded_at")
     data = try row.decode("data")
+    synthetic = try row.decode("synthetic")
   }
 }
 
@@ -183,7 +186,8 @@ package struct EventFeed: Sendable {
         coalesce((SELECT max(day) FROM event_days WHERE first_position <= $1 + 1), '-infinity') AS day
     )
     SELECT bounds.seen, found.* FROM bounds LEFT JOIN LATERAL (
-      SELECT position, event_id, app_id, store_hash, type, origin, occurred_at, recorded_at, data FROM events
+      SELECT position, event_id, app_id, store_hash, type, origin, occurred_at, recorded_at, data, synthetic
+      FROM events
       WHERE position > $1 AND position <= bounds.seen AND recorded_on >= (SELECT day FROM bounds)
         AND ($3::text IS NULL OR app_id = $3) AND ($4::text IS NULL OR store_hash = $4)
         AND ($5::text[] = '{}' AND $6::text[] = '{}' OR type = ANY ($5)
@@ -198,8 +202,8 @@ package struct EventFeed: Sendable {
     let result = try await database.query(
       Statement(
         """
-        SELECT position, event_id, app_id, store_hash, type, origin, occurred_at, recorded_at, data FROM events
-        WHERE event_id = $1
+        SELECT position, event_id, app_id, store_hash, type, origin, occurred_at, recorded_at, data, synthetic
+        FROM events WHERE event_id = $1
         """, [id]))
     return try result.rows.first.map { row throws(PostgresError) in try EventRecord(row) }
   }

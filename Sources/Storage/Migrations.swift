@@ -17,5 +17,6 @@ package enum Migrations {
     ("0003_webhooks.sql", PackageResources._003_webhooks_sql),
     ("0004_subscriptions.sql", PackageResources._004_subscriptions_sql),
     ("0005_usage.sql", PackageResources._005_usage_sql),
+    ("0006_repairs.sql", PackageResources._006_repairs_sql),
   ]
 }

@@ -47,8 +47,9 @@ extension PushDeliveries {
           WHERE subscription_id = $1 AND event_id = ANY ($2) AND lease_id IS NULL RETURNING 1
         ), made AS (
           INSERT INTO push_deliveries (app_id, store_hash, subscription_id, position, event_id, type, origin,
-            occurred_at, recorded_at, data)
-          SELECT events.app_id, store_hash, $1, position, event_id, type, origin, occurred_at, recorded_at, data
+            occurred_at, recorded_at, data, synthetic)
+          SELECT events.app_id, store_hash, $1, position, event_id, type, origin, occurred_at, recorded_at, data,
+            synthetic
           FROM events WHERE event_id = ANY ($2)
             AND EXISTS (SELECT FROM subscriptions WHERE subscription_id = $1)
           ON CONFLICT ON CONSTRAINT push_deliveries_once DO NOTHING RETURNING 1
@@ -108,7 +109,7 @@ extension PushDeliveries {
       Statement(
         """
         SELECT push_number, app_id, store_hash, position, event_id, type, origin, occurred_at, recorded_at, data,
-          state, attempts, due_at, lease_id, created_at, finished_at, log
+          synthetic, state, attempts, due_at, lease_id, created_at, finished_at, log
         FROM push_deliveries
         WHERE subscription_id = $1 AND ($2::text IS NULL OR state = $2)
           AND ($3::bigint IS NULL OR push_number < $3)

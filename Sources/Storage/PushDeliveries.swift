@@ -124,9 +124,9 @@ package struct PushDeliveries: Sendable {
           FOR UPDATE SKIP LOCKED
         ), made AS (
           INSERT INTO push_deliveries (app_id, store_hash, subscription_id, position, event_id, type, origin,
-            occurred_at, recorded_at, data)
+            occurred_at, recorded_at, data, synthetic)
           SELECT happened.app_id, store_hash, subscription_id, position, event_id, type, origin, occurred_at,
-            recorded_at, data
+            recorded_at, data, synthetic
           FROM target JOIN LATERAL (
             SELECT * FROM events
             WHERE position > place AND position <= seen
@@ -197,7 +197,7 @@ package struct PushDeliveries: Sendable {
           AND push.state = 'pending' AND push.due_at <= now()
         RETURNING push.subscription_id, push.push_number, push.attempts, known.url, known.failures,
           known.app_id AS subscription_app, push.app_id, store_hash, position, event_id, type, origin,
-          occurred_at, recorded_at, data,
+          occurred_at, recorded_at, data, synthetic,
           (SELECT array_agg(secret_number ORDER BY secret_number DESC) FROM subscription_secrets AS live
             WHERE live.subscription_id = known.subscription_id AND coalesce(ends_at > now(), true)) AS numbers,
           (SELECT array_agg(encode(sealed_secret, 'base64') ORDER BY secret_number DESC)

@@ -88,20 +88,24 @@ package struct Revocations: Sendable {
     _ claim: CanaryClaim, _ answer: CanaryAnswer
   ) async throws(PostgresError) -> CanaryEffect {
     try await database.committing { transaction throws(PostgresError) in
+      _ = try await transaction.query(.lock(claim.installation))
       let found = try await transaction.query(claim.lockRow)
-      guard found.rows.first != nil else { return .overtaken }
+      guard let row = found.rows.first else { return .overtaken }
+      let evidence = GoneEvidence(
+        isReported: try row.decode("is_reported"), revokedFor: try row.decode("revoked_for"))
       let step: CanaryStep
       if claim.state == .revoked {
-        step = CanaryRules.revoked(answer, pause: claim.pause)
+        step = CanaryRules.revoked(answer, pause: claim.pause, evidence)
       } else if answer == .refused {
         let fleet = try await Revocations.fleet(claim.installation, in: transaction)
-        step = CanaryRules.active(answer, pause: claim.pause, fleet: fleet)
+        step = CanaryRules.active(answer, pause: claim.pause, fleet: fleet, evidence)
         try await Revocations.mark(step, claim.installation, fleet, in: transaction)
       } else {
         let nobody = FleetHealth(installed: 0, refused: 0, suspected: 0)
         step = CanaryRules.active(answer, pause: claim.pause, fleet: nobody)
       }
-      for statement in claim.statements(for: step, answer) {
+      let reportedAt = try row.decode("gone_reported_at", as: Timestamp?.self)
+      for statement in claim.statements(for: step, answer, reportedAt: reportedAt) {
         _ = try await transaction.query(statement)
       }
       return .applied(step)
@@ -159,7 +163,7 @@ package struct Revocations: Sendable {
           INSERT INTO audit (actor, action, app_id, details)
           SELECT 'latchkey', 'revocations_held', app_id, $2 FROM began
           """, [installation.app.text, data]))
-    case .revoke:
+    case .revoke, .uninstall:
       _ = try await transaction.query(
         Statement(
           "UPDATE apps SET revocations_held_at = NULL WHERE app_id = $1 AND revocations_held_at IS NOT NULL",
@@ -194,21 +198,31 @@ extension CanaryClaim {
   fileprivate var lockRow: Statement {
     Statement(
       """
-      SELECT app_id FROM installations
+      SELECT gone_reported_at, coalesce(gone_reported_at + $5::bigint * interval '1 microsecond' >= authorized_at, false)
+          AS is_reported,
+        CASE WHEN state = 'revoked' THEN make_interval(secs => extract(epoch FROM now() - state_changed_at))
+          ELSE interval '0' END AS revoked_for
+      FROM installations
       WHERE app_id = $1 AND store_hash = $2 AND generation = $3 AND state = $4 FOR UPDATE
-      """, key)
+      """, key + [CallbackRules.slack.inMicroseconds])
   }
 
   /// The writes of a step, the row that the change counter follows last.
-  fileprivate func statements(for step: CanaryStep, _ answer: CanaryAnswer) -> [Statement] {
+  fileprivate func statements(
+    for step: CanaryStep, _ answer: CanaryAnswer, reportedAt: Timestamp?
+  ) -> [Statement] {
     switch step {
+    case .uninstall(let signal):
+      Statement.uninstall(
+        installation, signal, userID: nil, act: .latchkey,
+        issuedAt: signal == .webhook ? reportedAt : nil)
     case .settled:
       [
         Statement(
           """
           UPDATE installations
           SET next_canary_at = NULL, canary_delay_seconds = 0, canary_lease_until = NULL,
-            canary_refused_at = NULL, token_verified_at = now()
+            canary_refused_at = NULL, token_verified_at = now(), gone_reported_at = NULL
           WHERE app_id = $1 AND store_hash = $2 AND generation = $3 AND state = $4
           """, key)
       ]
@@ -219,7 +233,8 @@ extension CanaryClaim {
           """
           UPDATE installations
           SET state = 'active', state_changed_at = now(), next_canary_at = NULL, canary_delay_seconds = 0,
-            canary_lease_until = NULL, canary_refused_at = NULL, token_verified_at = now()
+            canary_lease_until = NULL, canary_refused_at = NULL, token_verified_at = now(),
+            gone_reported_at = NULL
           WHERE app_id = $1 AND store_hash = $2 AND generation = $3 AND state = $4
           """, key),
       ]

@@ -117,8 +117,8 @@ package struct Sequencer: Sendable {
           ON CONFLICT DO NOTHING
         ), placed AS (
           INSERT INTO events (app_id, store_hash, position, recorded_on, recorded_at, event_id, type, origin,
-            occurred_at, data)
-          SELECT app_id, store_hash, before + number, day, now(), event_id, type, origin, occurred_at, data
+            occurred_at, data, synthetic)
+          SELECT app_id, store_hash, before + number, day, now(), event_id, type, origin, occurred_at, data, synthetic
           FROM numbered, moved, today
         )
         SELECT count(*) AS count, max(pending_id) AS last FROM taken

@@ -62,7 +62,8 @@ package struct WebhookFilter: Hashable, Sendable {
 
   package init() {}
 
-  fileprivate var binds: [any PostgresBindable] {
+  /// App, granted hashes, granted labels, stores, state.
+  var binds: [any PostgresBindable] {
     [
       app?.text, granted.hashes, granted.labels, stores.map { $0.map(\.text) }, state?.rawValue,
     ]

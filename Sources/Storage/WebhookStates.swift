@@ -168,19 +168,22 @@ package struct WebhookStates: Sendable {
       let before = try await transaction.query(
         Statement(
           """
-          SELECT hooks FROM webhook_states
+          SELECT hooks, coalesce(last_checked_at, begun_at) AS looked_at FROM webhook_states
           WHERE app_id = $1 AND store_hash = $2 FOR UPDATE
           """, key))
       let known = try before.rows.first?.decode("hooks", as: JSONValue.self) ?? []
       let kept = try await transaction.query(
         Statement(WebhookStates.settle, key + [claim.wantedNumber] + result.columns))
       // Uninstalled meanwhile: nothing that was seen holds any longer.
-      guard kept.affected > 0 else { return }
+      guard kept.affected > 0, let row = before.rows.first else { return }
       for outage in result.outages {
         for statement in outage.events(of: claim.installation, knownBefore: known) {
           _ = try await transaction.query(statement)
         }
       }
+      let silences = result.silences(
+        before: WebhookFact.all(known), lookedAt: try row.decode("looked_at"))
+      try await WebhookStates.note(silences, result, of: claim.installation, in: transaction)
     }
   }
 
@@ -193,8 +196,7 @@ package struct WebhookStates: Sendable {
       is_urgent = is_urgent AND (wanted_number <> $3 OR $4::text IS NOT NULL AND failures < 6),
       is_thorough = is_thorough AND wanted_number <> $3,
       hooks_wanted = $6, hooks = coalesce($7, hooks), hooks_active = coalesce($8, hooks_active),
-      unavailable = CASE WHEN $7::jsonb IS NULL THEN unavailable ELSE $9 END,
-      deactivated_since = least(deactivated_since, $10)
+      unavailable = CASE WHEN $7::jsonb IS NULL THEN unavailable ELSE $9 END
     WHERE app_id = $1 AND store_hash = $2 AND next_check_at IS NOT NULL
     """
 
@@ -215,6 +217,7 @@ package struct WebhookStates: Sendable {
           """, [installation.app.text, duration.inMicroseconds])
       ).affected
       guard began > 0 else { return false }
+      _ = try await transaction.query(Repairs.outage(of: installation.app, blockedFor: duration))
       _ = try await transaction.query(
         .event(
           "app/webhooks_blocked", installation,
@@ -233,12 +236,20 @@ extension WebhookCheckResult {
     let facts = hooks.map { hooks in JSONValue.array(hooks.map(\.document)) }
     return [
       failure, next.inMicroseconds, wanted, facts, hooks.map { $0.count(where: \.isActive) },
-      unavailable, outages.compactMap(\.since).min(),
+      unavailable,
     ]
   }
 }
 
 extension WebhookFact {
+  /// As they were kept; what cannot be read is left out.
+  static func all(_ document: JSONValue) -> [WebhookFact] {
+    (document.array ?? []).compactMap { hook in
+      guard let id = hook["id"]?.integer, let scope = hook["scope"]?.string else { return nil }
+      return WebhookFact(id: id, scope: scope, isActive: hook["is_active"]?.bool ?? true)
+    }
+  }
+
   package var document: JSONValue {
     ["id": .integer(id), "scope": .string(scope), "is_active": .bool(isActive)]
   }

@@ -24,6 +24,8 @@ package final class RevocationWatch: Service, Sendable {
     case held
     /// The token is accepted again.
     case reactivated
+    /// The store is gone, and its token destroyed.
+    case uninstalled
   }
 
   package let verdicts = Tally<Verdict>()
@@ -83,7 +85,7 @@ package final class RevocationWatch: Service, Sendable {
     var changed = false
     for (claim, answer) in answers {
       switch try await settle(claim, answer) {
-      case .revoke, .reactivate: changed = true
+      case .revoke, .reactivate, .uninstall: changed = true
       case .hold: held += 1
       case .settled, .postpone, .again, nil: break
       }
@@ -167,6 +169,11 @@ package final class RevocationWatch: Service, Sendable {
     case .reactivate:
       verdicts.count(.reactivated)
       logger.notice("a store's token is accepted again", metadata: metadata)
+    case .uninstall(let signal):
+      verdicts.count(.uninstalled)
+      logger.notice(
+        "a store is gone; its token is destroyed",
+        metadata: metadata.merging(["signal": "\(signal.rawValue)"]) { $1 })
     case .hold: verdicts.count(.held)
     case .settled, .postpone, .again: break
     }

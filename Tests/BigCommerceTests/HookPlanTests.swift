@@ -28,9 +28,22 @@ import Testing
   private func plan(
     _ desired: [String], _ actual: [HookRecord], deactivated: Set<Int64> = []
   ) throws -> HookPlan {
-    HookPlan(
-      desired: desired.compactMap { HookScope($0) }, actual: actual, addresses: try addresses(),
-      deactivated: deactivated, now: Self.now)
+    // What tells of the end of the store stands everywhere, and is looked at in a test of its own.
+    let gone = desired.isEmpty ? [] : [hook(9000, "store/app/uninstalled")]
+    return HookPlan(
+      desired: desired.compactMap { HookScope($0) }, actual: actual + gone,
+      addresses: try addresses(), deactivated: deactivated, now: Self.now)
+  }
+
+  @Test func `wants to know of the end of the store, while it wants anything`() throws {
+    let order = try #require(HookScope("store/order/*"))
+    #expect(
+      HookPlan.wanted([order]).map(\.text) == [
+        "store/app/uninstalled", exceptions, "store/order/*",
+      ])
+    #expect(HookPlan.wanted([]).isEmpty)
+    let all = try #require(HookScope("store/app/*"))
+    #expect(HookPlan.wanted([all]).map(\.text) == ["store/app/*", exceptions])
   }
 
   private let exceptions = "store/hook/deliveryException"

@@ -7,7 +7,8 @@ from deployment import deployment, request, wait_until
 
 SCOPES = ["store/order/*", "store/product/updated"]
 EXCEPTIONS = "store/hook/deliveryException"
-WANTED = sorted([*SCOPES, EXCEPTIONS])
+GONE = "store/app/uninstalled"
+WANTED = sorted([*SCOPES, EXCEPTIONS, GONE])
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +72,7 @@ def test_an_install_has_its_webhooks_within_15_seconds(ready):
     store = ready.fresh_store()
     ready.install(store)
     record = in_step(ready, store)
-    assert record["wanted"] == WANTED and record["hooks_active"] == 3
+    assert record["wanted"] == WANTED and record["hooks_active"] == 4
     made = ours(ready, store)
     assert sorted(h["scope"] for h in made) == WANTED
     assert all(h["is_active"] and list(h["headers"]) == ["X-Latchkey-Webhook-Secret"] for h in made)
@@ -80,8 +81,8 @@ def test_an_install_has_its_webhooks_within_15_seconds(ready):
     token = places["store/order/*"].split("/")[3]
     assert len(token) == 32
     assert places == {EXCEPTIONS: f"/webhooks/default/{token}/exceptions"} | dict.fromkeys(
-        SCOPES, f"/webhooks/default/{token}")
-    assert ready.store(store).json["hooks"] == {"state": "in_step", "wanted": 3, "active": 3, "failure": None}
+        [*SCOPES, GONE], f"/webhooks/default/{token}")
+    assert ready.store(store).json["hooks"] == {"state": "in_step", "wanted": 4, "active": 4, "failure": None}
     shown = ready.api("GET", "/v1/webhooks").text + ready.store(store).text + ready.log.read_text()
     assert token not in shown and made[0]["headers"]["X-Latchkey-Webhook-Secret"] not in shown
 
@@ -103,9 +104,11 @@ def test_what_was_switched_off_is_found_and_switched_on(ready):
     action = plan(ready, store)["actions"]
     assert [(a["action"], a["hook_id"], a["reasons"]) for a in action] == [("update", off["id"], ["deactivated"])]
     record = applied(ready, store)
-    assert record["hooks_active"] == 3 and record["deactivated_since_at"].endswith("Z")
+    assert record["hooks_active"] == 4
     assert next(h for h in hooks(ready, store) if h["id"] == off["id"])["is_active"]
-    wait_until(lambda: events(ready, store) == ["app/webhook_deactivated", "app/webhook_reactivated"], "told")
+    wait_until(lambda: events(ready, store) == [
+        "app/webhook_deactivated", "app/webhook_reactivated", "app/webhooks_repaired"], "told")
+    assert state(ready, store)["deactivated_since_at"] is None
     assert plan(ready, store)["in_step"]
 
 
@@ -118,7 +121,7 @@ def test_strays_of_ours_go_and_others_stay(ready):
     neighbour = platform(ready, store, "POST", "", {"scope": "store/cart/*", "destination": f"{base}/second/x"})
     applied(ready, store)
     ids = {h["id"] for h in hooks(ready, store)}
-    assert stray["id"] not in ids and {foreign["id"], neighbour["id"]} <= ids and len(ids) == 5
+    assert stray["id"] not in ids and {foreign["id"], neighbour["id"]} <= ids and len(ids) == 6
 
 
 def test_another_app_s_webhooks_are_not_even_seen(ready):
@@ -137,7 +140,7 @@ def test_another_app_s_webhooks_are_not_even_seen(ready):
 def test_destination_and_headers_are_put_right(ready):
     store = installed(ready)
     before = {h["id"]: h for h in ours(ready, store)}
-    first, second, _ = sorted(before)
+    first, second, *_ = sorted(before)
     platform(ready, store, "PUT", f"/{first}", {"headers": {"X-Other": "1"}})
     platform(ready, store, "PUT", f"/{second}", {
         "destination": before[second]["destination"].replace("127.0.0.1", "localhost")})
@@ -166,7 +169,7 @@ def test_one_that_is_there_after_all_is_not_made_twice(ready, status):
                 store=store, times=1, carry_out=True)
     ready.install(store)
     in_step(ready, store)
-    assert sorted(h["scope"] for h in ours(ready, store)) == WANTED and len(hooks(ready, store)) == 3
+    assert sorted(h["scope"] for h in ours(ready, store)) == WANTED and len(hooks(ready, store)) == 4
 
 
 def test_trouble_is_told_and_tried_again(ready):
@@ -208,10 +211,10 @@ def test_the_command_line_plans_applies_and_lists(ready):
     planned = ready.cli("webhooks", "plan", store, check=False)
     assert planned.returncode == 3 and "create" in planned.stdout, planned
     dry = ready.cli("webhooks", "apply", store, "--dry-run").stdout
-    assert "create" in dry and len(ours(ready, store)) == 2
+    assert "create" in dry and len(ours(ready, store)) == 3
     assert ready.cli("webhooks", "apply", store, check=False).returncode == 2
     assert "1 of 1 stores are as they should be." in ready.cli("webhooks", "apply", store, "--yes").stdout
-    assert len(ours(ready, store)) == 3
+    assert len(ours(ready, store)) == 4
     assert "1 of 1" in ready.cli("webhooks", "plan", store).stdout
     listed = json.loads(ready.cli("webhooks", "list", "--store", store, "--json").stdout)["data"]
     assert [row["state"] for row in listed] == ["in_step"]

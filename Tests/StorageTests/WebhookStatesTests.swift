@@ -221,7 +221,7 @@ extension Database {
       Statement("UPDATE webhook_states SET lease_until = lease_until - interval '61 seconds'"))
   }
 
-  fileprivate func passChecks() async throws {
+  func passChecks() async throws {
     _ = try await query(
       Statement("UPDATE webhook_states SET next_check_at = now() WHERE next_check_at IS NOT NULL"))
   }

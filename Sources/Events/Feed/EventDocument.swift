@@ -10,6 +10,7 @@ package enum EventDocument {
       .init("app", .string(event.app.text)),
       .init("store_hash", event.store.map { .string($0.text) } ?? .null),
       .init("origin", .string(event.origin)),
+      .init("synthetic", event.synthetic.map { .string($0) } ?? .null),
       .init("occurred_at", .string(event.occurredAt.description)),
       .init("recorded_at", .string(event.recordedAt.description)),
       .init("data", event.data),

@@ -16,7 +16,8 @@ extension SubscriptionsAPI {
     let event: JSONValue = [
       "id": .string(id), "type": "app/subscription_ping",
       "app": record.filter.app.map { .string($0.text) } ?? .null, "store_hash": nil,
-      "origin": "lifecycle", "occurred_at": .string(now), "recorded_at": .string(now),
+      "origin": "lifecycle", "synthetic": nil, "occurred_at": .string(now),
+      "recorded_at": .string(now),
       "data": ["subscription_id": .string(record.id)],
     ]
     let answer = await client.send(

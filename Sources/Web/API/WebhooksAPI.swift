@@ -153,7 +153,7 @@ extension APIRequest {
   }
 
   /// What the caller's grant holds, of one app if it is named.
-  fileprivate func webhookFilter(app text: String?) throws(Problem) -> WebhookFilter {
+  func webhookFilter(app text: String?) throws(Problem) -> WebhookFilter {
     var filter = WebhookFilter()
     filter.app = caller.grant.app
     filter.granted = caller.grant.stores
@@ -173,7 +173,14 @@ extension APIRequest {
       self.body.isEmpty ? Array("{}".utf8) : self.body, known: ["stores", "app"])
     let app = try body.optionalText("app")
     var filter = try webhookFilter(app: app)
-    guard let texts = try body.optionalTexts("stores") else { return filter }
+    if let texts = try body.optionalTexts("stores") { try narrow(&filter, to: texts, app: app) }
+    return filter
+  }
+
+  /// Only these stores, which must be granted.
+  func narrow(
+    _ filter: inout WebhookFilter, to texts: [String], app: String?
+  ) throws(Problem) {
     guard (1...1000).contains(texts.count) else {
       throw .badRequest("The field stores names 1 to 1000 stores; leave it out for all.")
     }
@@ -187,7 +194,6 @@ extension APIRequest {
       stores.append(hash)
     }
     filter.stores = stores
-    return filter
   }
 }
 

@@ -72,7 +72,8 @@ private struct HookRig: Sendable {
         registration: registration, addresses: addresses, states: states, stores: stores,
         directory: WebhookDirectory(
           source: WebhookAddressSnapshot(database: database), logger: .silent),
-        calls: HookCalls(upstream: upstream, userAgent: "test"), meter: meter, wall: wall.clock,
+        calls: HookCalls(calls: OwnCalls(upstream: upstream, userAgent: "test")), meter: meter,
+        wall: wall.clock,
         logger: .silent), meter: meter, seed: 1, logger: .silent)
   }
 
@@ -94,14 +95,14 @@ private struct HookRig: Sendable {
       if isBare { rig.platform.answerBare() }
       let reconciler = try await rig.reconciler()
       #expect(try await reconciler.step() == 1)
-      #expect(rig.platform.calls == ["GET /admin", "GET ", "POST ", "POST ", "POST "])
+      #expect(rig.platform.calls == ["GET /admin", "GET "] + repeatElement("POST ", count: 4))
       #expect(try await rig.record().state == .inStep)
       #expect(try await reconciler.step() == 0, "nothing is due")
       try await rig.passTime()
       rig.platform.forgetCalls()
       #expect(try await reconciler.step() == 1)
       #expect(rig.platform.calls == ["GET /admin", "GET "])
-      #expect(rig.platform.hooks.count == 3)
+      #expect(rig.platform.hooks.count == 4)
     }
   }
 
@@ -114,8 +115,8 @@ private struct HookRig: Sendable {
       try await rig.passTime()
       #expect(try await reconciler.step() == 1)
       #expect(try await rig.record().state == .inStep)
-      #expect(Set(rig.platform.hooks.compactMap { $0["scope"]?.string }).count == 3)
-      #expect(rig.platform.hooks.count == 3)
+      #expect(Set(rig.platform.hooks.compactMap { $0["scope"]?.string }).count == 4)
+      #expect(rig.platform.hooks.count == 4)
     }
   }
 
@@ -128,10 +129,10 @@ private struct HookRig: Sendable {
       rig.platform.forgetCalls()
       try await rig.passTime()
       try await reconciler.step()
-      #expect(rig.platform.calls.count { $0.hasPrefix("PUT") } == 3)
+      #expect(rig.platform.calls.count { $0.hasPrefix("PUT") } == 4)
       try await rig.passTime()
       try await reconciler.step()
-      #expect(rig.platform.calls.count { $0.hasPrefix("PUT") } == 3)
+      #expect(rig.platform.calls.count { $0.hasPrefix("PUT") } == 4)
       #expect(try await rig.record().deactivatedSince == nil)
     }
   }
@@ -151,7 +152,7 @@ private struct HookRig: Sendable {
   @Test func `removes ours when nothing is wanted any more`() async throws {
     try await HookRig.run { rig in
       try await rig.reconciler().step()
-      #expect(rig.platform.hooks.count == 3)
+      #expect(rig.platform.hooks.count == 4)
       #expect(try await rig.reconciler([]).step() == 1)
       #expect(rig.platform.hooks.isEmpty)
     }
@@ -173,7 +174,7 @@ private struct HookRig: Sendable {
       async let first = one.step()
       async let second = other.step()
       #expect(try await first + second == 1)
-      #expect(rig.platform.hooks.count == 3)
+      #expect(rig.platform.hooks.count == 4)
     }
   }
 
@@ -181,7 +182,7 @@ private struct HookRig: Sendable {
     try await HookRig.run { rig in
       let reconciler = try await rig.reconciler()
       try await reconciler.step()
-      rig.platform.edit(2, "is_active", false)
+      rig.platform.edit(3, "is_active", false)
       try await rig.passTime()
       try await reconciler.step()
       #expect(rig.platform.hooks.allSatisfy { $0["is_active"]?.bool == true })

@@ -15,7 +15,8 @@ import Testing
 
   @Test(arguments: [
     ("store/order/created", true), ("store/order/message/created", true),
-    ("store/hook/deliveryException", true), ("store/cart/created", false),
+    ("store/hook/deliveryException", true), ("store/app/uninstalled", true),
+    ("store/cart/created", false),
     ("order/created", false), ("", false), ("store/ORDER/created", false),
   ])
   func `wants what its scopes cover, in the platform's words`(
