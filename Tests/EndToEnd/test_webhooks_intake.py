@@ -158,7 +158,8 @@ def test_kills_and_restarts_lose_nothing(tmp_path):
             running.cli("migrate")
             running.start()
             running.bootstrap()
-            running.control("PUT", "/webhooks", {"speed": SPEED})
+            # The ladder outlasts the kills: who comes to its end loses its webhook, as on the platform.
+            running.control("PUT", "/webhooks", {"speed": SPEED / 10})
             stores = installed(running, 5)
             chance = random.Random(7)
             acts = ["kill"] * kills + ["restart"] * restarts
@@ -174,6 +175,8 @@ def test_kills_and_restarts_lose_nothing(tmp_path):
                     cluster.start()
                     running.await_ready()
             running.control("DELETE", "/events")
+            running.control("PUT", "/webhooks", {"speed": SPEED})
+            running.control("POST", "/webhooks/flush")
             counts = settled(running, 400)
             assert counts["lost"] == 0 and counts["given_up"] == 0, counts
             sent = set(acknowledged(running))
