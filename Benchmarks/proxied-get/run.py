@@ -13,7 +13,6 @@ import argparse
 import http.client
 import json
 import os
-import platform
 import re
 import shutil
 import signal
@@ -27,9 +26,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT / "Benchmarks/common"))
+from measure import CORES, best_quartile, cpu_seconds, headline  # noqa: E402
+
 STORE = "bench0001"
 TOKEN = "benchmarktoken0000000000000000000"
-CORES = os.cpu_count() or 1
 PINNED = CORES >= 3
 PEER_CPU, LOAD_CPUS = "0", ",".join(str(n) for n in range(1, CORES))
 
@@ -61,32 +62,16 @@ class Peer:
         self.name, self.process, self.port, self.key = name, process, port, key
         self.slices = []
 
-    def tree(self):
-        found, queue = [], [self.process.pid]
-        while queue:
-            pid = queue.pop()
-            found.append(pid)
-            for task in Path(f"/proc/{pid}/task").glob("*/children"):
-                queue += [int(child) for child in task.read_text().split()]
-        return found
-
-    def cpu_seconds(self):
-        ticks = 0
-        for pid in self.tree():
-            fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-            ticks += int(fields[11]) + int(fields[12])
-        return ticks / os.sysconf("SC_CLK_TCK")
-
     def slice(self, seconds, connections):
         if self.process.poll() is not None:
             sys.exit(f"{self.name} ended with {self.process.returncode}")
-        before = self.cpu_seconds()
+        before = cpu_seconds(self.process.pid)
         output = subprocess.run(
             pinned(["wrk", "-t2", f"-c{connections}", f"-d{seconds}s", "--latency",
                     "-H", f"Authorization: Bearer {self.key}", "-H", "Accept: application/json",
                     f"http://127.0.0.1:{self.port}/stores/{STORE}/v3/catalog/products?limit=8"], LOAD_CPUS),
             capture_output=True, text=True, check=True).stdout
-        used = self.cpu_seconds() - before
+        used = cpu_seconds(self.process.pid) - before
         if "Non-2xx" in output or "Socket errors" in output:
             sys.exit(f"{self.name}: not every answer was good:\n{output}")
         requests = int(re.search(r"(\d+) requests in", output).group(1))
@@ -181,11 +166,6 @@ def start_latchkey(folder, upstream, processes):
     return Peer("latchkey", server, internal, json.loads(answer)["key"])
 
 
-def best_quartile(values):
-    ordered = sorted(values)
-    return statistics.mean(ordered[:max(1, len(ordered) // 4)])
-
-
 def main():
     options = argparse.ArgumentParser()
     options.add_argument("--rounds", type=int, default=6)
@@ -238,9 +218,9 @@ def main():
 def report(peers, size, chosen):
     base = best_quartile([s["micros"] for s in peers[0].slices])
     node = best_quartile([s["micros"] for s in peers[2].slices])
-    print(f"{time.strftime('%Y-%m-%d')}, {CORES} cores, {platform.machine()}, {size} byte answer, "
-          f"{chosen.connections} connections, {chosen.rounds} rounds of {chosen.seconds} s, "
-          f"{'peer on one core of its own' if PINNED else 'not pinned: fewer than 3 cores'}\n")
+    print(headline(
+        f"{size} byte answer", f"{chosen.connections} connections", f"{chosen.rounds} rounds of {chosen.seconds} s",
+        "peer on one core of its own" if PINNED else "not pinned: fewer than 3 cores") + "\n")
     print("| peer | µs CPU per request, best quartile | median | spread | requests/s, median | × nginx | × node |")
     print("|---|---|---|---|---|---|---|")
     for peer in peers:

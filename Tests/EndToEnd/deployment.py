@@ -104,6 +104,7 @@ class Deployment:
     settings: dict = field(default_factory=dict)
     # What the service is started with, before its own command.
     launcher: list = field(default_factory=list)
+    sandbox_options: list = field(default_factory=list)
     sandbox: subprocess.Popen = None
     service: subprocess.Popen = None
     operator_key: str = None
@@ -141,7 +142,7 @@ class Deployment:
         self.sandbox = subprocess.Popen(
             [BUILD / "bigcommerce-sandbox", "--port", str(self.sandbox_port), "--stores", str(self.stores),
              "--client-id", self.client_id, "--client-secret", self.client_secret, "--scopes", SCOPES,
-             "--app-origin", f"http://127.0.0.1:{self.public}"],
+             "--app-origin", f"http://127.0.0.1:{self.public}", *self.sandbox_options],
             env={"PATH": os.environ["PATH"], "SWIFT_BACKTRACE": "enable=no"},
             stdout=open(self.folder / "sandbox.log", "ab"), stderr=subprocess.STDOUT)
         wait_until(lambda: listens(self.sandbox_port), "sandbox listens")

@@ -1,0 +1,13 @@
+-- The same rows by three statements in one transaction, as programs do it that know nothing of batches.
+\set store random(1, :stores)
+\set number random(1, 9000000000000000000)
+BEGIN;
+INSERT INTO delivery_keys (app_id, store_hash, key)
+VALUES ('default', 'store' || lpad(:store::text, 4, '0'), sha256(('id' || chr(58) || 'msg_' || :number::text)::bytea));
+INSERT INTO pending_events (app_id, store_hash, event_id, type, origin, occurred_at, data)
+VALUES ('default', 'store' || lpad(:store::text, 4, '0'), 'evt_' || md5(:number::text), 'store/order/created', 'platform',
+  date_trunc('second', now()), :data::text::json);
+INSERT INTO deliveries (app_id, store_hash, received_at, scope, webhook_id, signature, event_id, request_id, body)
+VALUES ('default', 'store' || lpad(:store::text, 4, '0'), now(), 'store/order/created', 'msg_' || :number::text, 'valid',
+  'evt_' || md5(:number::text), '0123456789abcdef-' || :number::text, :body::text::bytea);
+COMMIT;
