@@ -18,5 +18,6 @@ package enum Migrations {
     ("0004_subscriptions.sql", PackageResources._004_subscriptions_sql),
     ("0005_usage.sql", PackageResources._005_usage_sql),
     ("0006_repairs.sql", PackageResources._006_repairs_sql),
+    ("0007_partition_days.sql", PackageResources._007_partition_days_sql),
   ]
 }
