@@ -25,7 +25,7 @@ import Testing
     try await PushRig.run { rig in
       let count = BacklogCount(database: rig.database)
       #expect(try await count.read() == Backlog())
-      let (id, _) = try await rig.subscribe()
+      _ = try await rig.subscribe()
       let (off, _) = try await rig.subscribe(["t/*"])
       try await rig.subscriptions.set(off, enabled: false, by: PushRig.act)
       rig.subscriber.reply([.answer("200 OK")], usual: .answer("500 Oops"))
@@ -53,7 +53,6 @@ import Testing
       backlog = try await count.read()
       #expect(backlog.pendingEvents == 1 && backlog.oldestPending == backlog.newestPending)
       #expect(backlog.oldestPending != nil)
-      #expect(try await rig.record(id).failures > 0)
     }
   }
 

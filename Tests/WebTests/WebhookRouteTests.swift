@@ -104,7 +104,7 @@ import Testing
         let connection = try RawConnection(port: running.publicPort)
         let began = ContinuousClock.now
         let answer = try connection.exchange(head("/webhooks/default/abc", length: 10) + "12345")
-        #expect(answer.status == 400 && answer.closes)
+        #expect(answer.status == 408 && answer.closes)
         #expect((.seconds(4)..<(.seconds(9))).contains(ContinuousClock.now - began))
       }
     }

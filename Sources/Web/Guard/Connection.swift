@@ -60,7 +60,7 @@ package final class Connection: Sendable {
 
   func serve(with task: Task<Void, Never>) {
     let isGone = state.withLock { state in
-      state.task = task
+      if !state.isGone { state.task = task }
       return state.isGone
     }
     if isGone { task.cancel() }
@@ -94,10 +94,13 @@ package final class Connection: Sendable {
   }
 
   /// Cancels the task that serves the connection, and what the current request does.
+  ///
+  /// All that is held for the connection is let go, also what wants a body that nobody wanted: it
+  /// holds the guard, which holds this.
   func markGone() {
     let (task, call) = state.withLock { state in
       state.isGone = true
-      defer { (state.task, state.call) = (nil, nil) }
+      defer { (state.task, state.call, state.onWanted) = (nil, nil, nil) }
       return (state.task, state.call)
     }
     task?.cancel()
