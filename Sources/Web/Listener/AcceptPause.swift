@@ -1,3 +1,4 @@
+import Linux
 import Logging
 import NIOCore
 
@@ -10,6 +11,9 @@ import NIOCore
 /// NIO 2.101 keeps a listening socket among those it polls when `accept` fails at once: it holds
 /// back the next read, and none was due. The loop then comes back for the same connection again and
 /// again, without a pause. Here the socket is taken out for a moment; may go when NIO does so.
+///
+/// Meanwhile a reserve of descriptors is free for all that is not a new client, and nobody is
+/// accepted before it is held again.
 final class AcceptPause: ChannelInboundHandler {
   typealias InboundIn = Any
 
@@ -17,6 +21,7 @@ final class AcceptPause: ChannelInboundHandler {
   private static let silence = TimeAmount.seconds(60)
 
   private let logger: Logger
+  private let reserve = DescriptorReserve()
   private var loggedAt: NIODeadline?
   private var isPausing = false
 
@@ -35,15 +40,23 @@ final class AcceptPause: ChannelInboundHandler {
 
   private func pause(_ context: ChannelHandlerContext, _ error: IOError) {
     let channel = context.channel
+    reserve.release()
     guard !isPausing, read(channel, false) else { return }
     isPausing = true
     if loggedAt.map({ NIODeadline.now() - $0 > Self.silence }) ?? true {
       loggedAt = .now()
       logger.warning("a connection cannot be accepted yet", metadata: ["cause": "\(error)"])
     }
+    resume(channel)
+  }
+
+  /// Accepts again after a while, if there are descriptors then.
+  private func resume(_ channel: any Channel) {
     channel.eventLoop.assumeIsolated().scheduleTask(in: Self.length) { [weak self] in
-      self?.isPausing = false
-      _ = self?.read(channel, true)
+      guard let self, channel.isActive else { return }
+      guard reserve.fill() else { return resume(channel) }
+      isPausing = false
+      _ = read(channel, true)
     }
   }
 
