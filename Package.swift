@@ -148,8 +148,8 @@ let package = Package(
     module(
       "Gateway",
       [
-        "Upstream", "Storage", "Curl", "BigCommerce", "Vault", "Prometheus", "Base", nioCore,
-        httpTypes, logging,
+        "Upstream", "Storage", "Postgres", "Curl", "BigCommerce", "Vault", "Prometheus", "Base",
+        nioCore, httpTypes, logging,
       ]),
     // Webhook registration, intake, feed and push.
     module(
@@ -168,7 +168,7 @@ let package = Package(
         nioHTTPTypesHTTP1,
         nioSSL, nioTLS,
         httpTypes, lifecycle, logging,
-      ]),
+      ], resources: [.embedInCode("Console/assets")]),
     // Settings, and the one place where the parts meet.
     module(
       "LatchkeyApp",
@@ -252,7 +252,8 @@ let package = Package(
       "Web",
       [
         "BigCommerce", "Gateway", "Install", "Events", "Upstream", "Storage", "Postgres",
-        "Prometheus", "Base", hummingbird, hummingbirdCore, crypto, nioCore, nioPosix, nioHTTP1,
+        "Vault", "Prometheus", "Base", hummingbird, hummingbirdCore, crypto, nioCore, nioPosix,
+        nioHTTP1,
         nioSSL, httpTypes, logging, lifecycle,
       ]),
     tests(

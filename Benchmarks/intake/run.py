@@ -82,7 +82,7 @@ def ratio(chosen):
     with rig(chosen.stores, peer=True) as at:
         peers = {"latchkey": lambda number: latchkey_slice(at, chosen, number)}
         for script in ("peer.sql", "peer-plain.sql"):
-            for clients in (chosen.clients, 2):
+            for clients in (chosen.clients, 2, 1):
                 peers[f"pgbench {script} -c {clients}"] = (
                     lambda _, script=script, clients=clients: pgbench_slice(at, chosen, script, clients))
         slices = {name: [] for name in peers}

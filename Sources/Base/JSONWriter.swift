@@ -22,7 +22,7 @@ extension JSONValue {
       bytes.append(UInt8(ascii: "{"))
       for (index, member) in members.enumerated() {
         if index > 0 { bytes.append(UInt8(ascii: ",")) }
-        JSONValue.write(member.name, into: &bytes)
+        JSONValue.append(member.name, to: &bytes)
         bytes.append(UInt8(ascii: ":"))
         member.value.write(into: &bytes)
       }
@@ -34,7 +34,7 @@ extension JSONValue {
         value.write(into: &bytes)
       }
       bytes.append(UInt8(ascii: "]"))
-    case .string(let text): JSONValue.write(text, into: &bytes)
+    case .string(let text): JSONValue.append(text, to: &bytes)
     case .number(let text): bytes.append(contentsOf: text.utf8)
     case .bool(let value): bytes.append(contentsOf: (value ? "true" : "false").utf8)
     case .null: bytes.append(contentsOf: "null".utf8)
@@ -62,9 +62,33 @@ extension JSONValue {
     }
   }
 
-  private static func write(_ text: String, into bytes: inout [UInt8]) {
+  /// Writes a text between quotation marks, with what JSON wants escaped.
+  package static func append(_ text: String, to bytes: inout [UInt8]) {
+    appendQuoted(text.utf8, to: &bytes)
+  }
+
+  /// The same of a part of a text.
+  package static func append(_ text: Substring, to bytes: inout [UInt8]) {
+    appendQuoted(text.utf8, to: &bytes)
+  }
+
+  /// Generic only in here, so that the compiler makes one of each: log lines are written with it.
+  private static func appendQuoted(_ text: some Collection<UInt8>, to bytes: inout [UInt8]) {
     bytes.append(UInt8(ascii: "\""))
-    for byte in text.utf8 {
+    if text.contains(where: mustBeEscaped) {
+      appendEscaped(text, to: &bytes)
+    } else {
+      bytes.append(contentsOf: text)
+    }
+    bytes.append(UInt8(ascii: "\""))
+  }
+
+  private static func mustBeEscaped(_ byte: UInt8) -> Bool {
+    byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
+  }
+
+  private static func appendEscaped(_ text: some Collection<UInt8>, to bytes: inout [UInt8]) {
+    for byte in text {
       switch byte {
       case UInt8(ascii: "\""): bytes.append(contentsOf: "\\\"".utf8)
       case UInt8(ascii: "\\"): bytes.append(contentsOf: "\\\\".utf8)
@@ -75,6 +99,5 @@ extension JSONValue {
       default: bytes.append(byte)
       }
     }
-    bytes.append(UInt8(ascii: "\""))
   }
 }

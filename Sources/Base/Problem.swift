@@ -26,6 +26,12 @@ package struct Problem: Error, Hashable, Sendable {
     self.retryAfter = retryAfter
   }
 
+  /// The value of `Allow`, of a problem with the field `allowed`.
+  package var allowedMethods: String? {
+    fields.first { $0.name == "allowed" }?.value.array?.compactMap(\.string)
+      .joined(separator: ", ")
+  }
+
   /// The body that goes out, in UTF-8.
   ///
   /// The request ID is repeated in it, so that a screenshot is enough to find the log line.

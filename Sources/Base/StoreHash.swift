@@ -5,17 +5,21 @@ package struct StoreHash: Hashable, Sendable, CustomStringConvertible {
   package let text: String
 
   /// `nil` unless the whole text matches `^[a-z0-9]{1,32}$`.
-  package init?(_ text: some StringProtocol) {
-    guard (1...32).contains(text.utf8.count), text.utf8.allSatisfy(\.isLowercaseOrDigit) else {
+  package init?(_ text: Substring) {
+    let bytes = text.utf8
+    guard (1...32).contains(bytes.count), bytes.allSatisfy({ $0.isLowercaseOrDigit }) else {
       return nil
     }
     self.text = String(text)
   }
 
+  /// `nil` unless the whole text matches `^[a-z0-9]{1,32}$`.
+  package init?(_ text: String) { self.init(text[...]) }
+
   /// Reads BigCommerce's `stores/{hash}`, the form used in `context`, `sub` and `producer`.
   package init?(context: some StringProtocol) {
     guard context.hasPrefix("stores/") else { return nil }
-    self.init(context.dropFirst("stores/".count))
+    self.init(Substring(context.dropFirst("stores/".count)))
   }
 
   /// `stores/{hash}`, BigCommerce's name for the store in `context`, `sub` and `producer`.

@@ -37,19 +37,42 @@ package struct Timestamp: Hashable, Sendable, Comparable {
 extension Timestamp: CustomStringConvertible {
   /// ISO 8601 in UTC with milliseconds and `Z`, for example `2026-11-21T01:02:03.456Z`.
   package var description: String {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(24)
+    append(to: &bytes)
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// Writes what ``description`` is.
+  package func append(to bytes: inout [UInt8]) {
     let wholeSeconds = seconds
     let millisecond = (microseconds - wholeSeconds * 1_000_000) / 1000
     let day = wholeSeconds >= 0 ? wholeSeconds / 86400 : -((-wholeSeconds + 86399) / 86400)
     let second = wholeSeconds - day * 86400
     let date = CivilDate(daysSince1970: day)
-    return padded(date.year, 4) + "-" + padded(date.month, 2) + "-" + padded(date.day, 2) + "T"
-      + padded(second / 3600, 2) + ":" + padded(second / 60 % 60, 2) + ":" + padded(second % 60, 2)
-      + "." + padded(millisecond, 3) + "Z"
+    Timestamp.append(date.year, 1000, "-", to: &bytes)
+    Timestamp.append(date.month, 10, "-", to: &bytes)
+    Timestamp.append(date.day, 10, "T", to: &bytes)
+    Timestamp.append(second / 3600, 10, ":", to: &bytes)
+    Timestamp.append(second / 60 % 60, 10, ":", to: &bytes)
+    Timestamp.append(second % 60, 10, ".", to: &bytes)
+    Timestamp.append(millisecond, 100, "Z", to: &bytes)
   }
 
-  private func padded(_ number: Int64, _ width: Int) -> String {
-    let digits = String(number)
-    return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
+  /// Writes a number with zeros before it, as many digits as the power of ten has, and a mark.
+  private static func append(
+    _ number: Int64, _ powerOfTen: Int64, _ mark: Unicode.Scalar, to bytes: inout [UInt8]
+  ) {
+    if (0..<powerOfTen * 10).contains(number) {
+      var place = powerOfTen
+      while place > 0 {
+        bytes.append(UInt8(ascii: "0") + UInt8(number / place % 10))
+        place /= 10
+      }
+    } else {
+      bytes.append(contentsOf: String(number).utf8)
+    }
+    bytes.append(UInt8(ascii: mark))
   }
 }
 

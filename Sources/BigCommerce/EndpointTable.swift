@@ -10,6 +10,8 @@ package struct EndpointTable: Sendable {
   private let rules: [EndpointRule]
   /// Lines of the source text that could not be read; a test holds it empty.
   let unreadableLines: [String]
+  /// All that it lists, in the order of the source.
+  package let paths: [EndpointPath]
 
   /// The table of this build.
   package static let shared = EndpointTable(families: families, rows: [rowsV2, rowsV3])
@@ -46,6 +48,14 @@ package struct EndpointTable: Sendable {
   }
 }
 
+/// A path of the table, and the methods that it lists for it.
+package struct EndpointPath: Sendable {
+  /// `{name}` stands for any one segment.
+  package let path: String
+  /// In the order GET, POST, PUT, DELETE.
+  package let rules: [(method: HTTPRequest.Method, rule: EndpointRule)]
+}
+
 extension EndpointTable {
   /// Reads the text form that `make_endpoint_rows.py` writes.
   init(families: String, rows: [String]) {
@@ -54,6 +64,13 @@ extension EndpointTable {
     rows.forEach { $0.split(separator: "\n").forEach { reader.readRow($0) } }
     tree = SegmentTree(reader.entries)
     rules = reader.rules
+    paths = reader.entries.map { [rules = reader.rules] entry in
+      EndpointPath(
+        path: String(entry.path),
+        rules: zip([.get, .post, .put, .delete], entry.columns).compactMap { method, place in
+          place.map { (method, rules[$0]) }
+        })
+    }
     unreadableLines = reader.unreadable
   }
 }

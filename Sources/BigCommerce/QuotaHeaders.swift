@@ -60,7 +60,11 @@ private struct Numbers {
   var xRetryAfter = HeaderNumber()
 
   mutating func take(_ field: HTTPField) {
-    switch field.name.canonicalName {
+    let name = field.name.canonicalName
+    // All others cost no comparison.
+    guard let first = name.utf8.first, first == UInt8(ascii: "x") || first == UInt8(ascii: "r")
+    else { return }
+    switch name {
     case "x-rate-limit-time-window-ms": windowMs.take(field.value)
     case "x-rate-limit-time-reset-ms": resetMs.take(field.value)
     case "x-rate-limit-requests-quota": quota.take(field.value)

@@ -31,8 +31,8 @@ package enum CurlError: Error, Equatable, Sendable {
   case tooLarge
   /// The caller was cancelled, or let go of the response body.
   case cancelled
-  /// The client was shut down.
-  case shutDown
+  /// The client was shut down. `sent`: whether bytes of the request may have left.
+  case shutDown(sent: Bool)
   /// The installed libcurl cannot be used; the text says why.
   case unusableLibrary(String)
   /// libcurl reported something else; `code` is its `CURLcode` (or `CURLMcode`, negated).
@@ -46,8 +46,9 @@ package enum CurlError: Error, Equatable, Sendable {
       .unusableLibrary:
       false
     case .sendFailed, .uploadFailed, .firstByteTimeout, .stalled, .totalTimeout, .broken,
-      .tooLarge, .cancelled, .shutDown, .failed:
+      .tooLarge, .cancelled, .failed:
       true
+    case .shutDown(let sent): sent
     }
   }
 }

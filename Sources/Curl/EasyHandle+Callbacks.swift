@@ -90,7 +90,7 @@ extension EasyHandle {
       else { return -1 }
       let wanted = unsafe SocketAddress(address)
       guard transfer.mayConnect(to: wanted.address) else { return -1 }
-      return owner.engine.openSocket(wanted, for: owner)
+      return owner.engine.openSocket(wanted, for: transfer.id)
     }
     let close: curl_closesocket_callback = { context, fd in
       guard let context = unsafe context else { return 1 }

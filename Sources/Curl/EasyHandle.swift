@@ -18,7 +18,8 @@ import NIOCore
   unowned let engine: Engine
 
   private var headers = HeaderBlock()
-  private var origin: Origin?
+  /// Where its transfers go; libcurl reads it until another one is set.
+  private var url: OriginURL?
   private var mode: Mode?
   private var customMethod: String?
   /// Whether libcurl's limit for connecting covers TLS now.
@@ -40,10 +41,7 @@ import NIOCore
 
   /// Sets everything that differs from request to request.
   func prepare(_ request: CurlRequest) throws(CurlError) {
-    if origin != request.origin {
-      for option in HandleOptions.forOrigin(request.origin) { try set(option) }
-      origin = request.origin
-    }
+    try turn(to: request.origin)
     if hasHandshakeLimit {
       try set(HandleOptions.connectLimit(engine.settings))
       hasHandshakeLimit = false
@@ -52,6 +50,15 @@ import NIOCore
     try setMethod(request)
     let list = unsafe headers.layOut(request.headers)
     try CurlError.check(unsafe curl_shim_set_headers(raw, list))
+  }
+
+  private func turn(to origin: Origin) throws(CurlError) {
+    if let url, url.origin == origin { return }
+    try set(HandleOptions.protocols(for: origin))
+    let new = try OriginURL(origin)
+    try CurlError.check(
+      unsafe curl_shim_set_pointer(raw, CURLOPT_CURLU, UnsafeMutableRawPointer(new.raw)))
+    url = new
   }
 
   /// The TCP connection stands; from within a callback.

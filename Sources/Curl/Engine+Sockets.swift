@@ -9,17 +9,17 @@ extension Engine {
     var isConnection = false
     /// The transfer that libcurl last mentioned with it.
     var user: TransferID?
-    /// For whom it is being connected; `nil` once it stands.
-    weak var opener: EasyHandle?
+    /// For which transfer it is being connected; `nil` once it stands.
+    var opener: TransferID?
     var registration: Registration?
     /// What the reactor watches.
-    var watched: Readiness = []
+    var watched = Readiness.none
     /// What libcurl wants; nothing while the connection is idle.
-    var wanted: Readiness = []
+    var wanted = Readiness.none
   }
 
   /// Opens a socket that no child process inherits.
-  func openSocket(_ address: SocketAddress, for opener: EasyHandle) -> Int32 {
+  func openSocket(_ address: SocketAddress, for opener: TransferID) -> Int32 {
     let type = address.type | Int32(SOCK_CLOEXEC.rawValue)
     let fd = socket(address.family, type, address.transport)
     if fd >= 0 { sockets[fd] = Socket(isConnection: true, opener: opener) }
@@ -62,7 +62,8 @@ extension Engine {
     sockets[fd] = socket
   }
 
-  private func note(connected opener: EasyHandle) {
+  private func note(connected transfer: TransferID) {
+    guard let opener = handle(of: transfer) else { return }
     do throws(CurlError) {
       try opener.noteConnected()
     } catch {
@@ -80,7 +81,9 @@ extension Engine {
         try registration.update(interest: interest)
       } else {
         socket.registration = try reactor.register(fd: fd, on: loop, interest: interest) {
-          [weak self] in self?.heard(fd, $0)
+          // Nothing is watched any more when the engine goes; a weak reference would make each use
+          // of the engine dearer.
+          [unowned self] in heard(fd, $0)
         }
       }
       socket.watched = interest
@@ -88,7 +91,7 @@ extension Engine {
       // The kernel is out of memory or watches. The transfer is not served; its deadline ends it.
       socket.registration?.cancel()
       socket.registration = nil
-      socket.watched = []
+      socket.watched = .none
     }
   }
 
@@ -99,7 +102,7 @@ extension Engine {
       // Watching on would wake us for nothing.
       socket.registration?.cancel()
       socket.registration = nil
-      socket.watched = []
+      socket.watched = .none
       sockets[fd] = socket
       return
     }
@@ -130,8 +133,8 @@ extension Engine {
     switch what {
     case CURL_POLL_IN: .readable
     case CURL_POLL_OUT: .writable
-    case CURL_POLL_INOUT: [.readable, .writable]
-    default: []
+    case CURL_POLL_INOUT: .both
+    default: .none
     }
   }
 }

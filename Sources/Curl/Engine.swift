@@ -51,9 +51,12 @@ final class Engine {
     id.map { transfers[$0] != nil } ?? false
   }
 
+  /// What the transfer runs in; `nil` when it has ended.
+  func handle(of id: TransferID) -> EasyHandle? { transfers[id] }
+
   /// Starts a transfer at the end of the loop's turn, together with others of that turn.
   func start(_ order: TransferOrder, isCancelled: Bool) {
-    guard !isShutDown else { return order.caller(.failure(.shutDown)) }
+    guard !isShutDown else { return order.caller(.failure(.shutDown(sent: false))) }
     guard !isCancelled else { return order.caller(.failure(.cancelled)) }
     orders.append(order)
     if orders.count == 1 { soon { $0.startAll() } }
@@ -145,9 +148,9 @@ final class Engine {
     guard !isShutDown else { return }
     isShutDown = true
     isBusy = true
-    for order in orders { order.caller(.failure(.shutDown)) }
+    for order in orders { order.caller(.failure(.shutDown(sent: false))) }
     orders = []
-    for easy in transfers.values { abort(easy, .shutDown) }
+    for easy in transfers.values { abort(easy, .shutDown(sent: true)) }
     isBusy = false
     idle = []
     alarm?.task.cancel()
@@ -251,9 +254,7 @@ extension Engine {
 
 extension Engine {
   /// libcurl has given up one address of the transfer; from within a callback.
-  func noteFailedAddress(of easy: EasyHandle) {
-    if let id = easy.transfer?.id { betweenAddresses.append(id) }
-  }
+  func noteFailedAddress(of transfer: TransferID) { betweenAddresses.append(transfer) }
 
   private func goOnToNextAddresses() {
     while let id = betweenAddresses.popLast() {

@@ -1,3 +1,4 @@
+package import Base
 package import HTTPTypes
 
 /// Field names that occur in nearly every request or answer, ready made.
@@ -19,20 +20,26 @@ package enum FieldNames {
     "Latchkey-Retry", "Latchkey-Timeout",
   ]
 
-  /// By the hash of the bytes; at most a few names share a slot.
-  private static let slots: [[(bytes: [UInt8], name: HTTPField.Name)]] = {
-    var slots: [[(bytes: [UInt8], name: HTTPField.Name)]] = Array(repeating: [], count: 512)
+  /// By the hash of the bytes; a name whose slot is taken stands in one of the next.
+  private static let slots: [HTTPField.Name?] = {
+    var slots: [HTTPField.Name?] = Array(repeating: nil, count: 512)
     for spelling in Set(spellings + spellings.map { $0.lowercased() }) {
       guard let name = HTTPField.Name(spelling) else { continue }
-      let bytes = Array(spelling.utf8)
-      slots[slot(bytes.span)].append((bytes, name))
+      var index = slot(spelling.utf8.span)
+      while slots[index] != nil { index = (index + 1) & 511 }
+      slots[index] = name
     }
     return slots
   }()
 
   /// The field name of these bytes in their spelling; `nil` when they are none.
   package static func name(_ bytes: Span<UInt8>) -> HTTPField.Name? {
-    for known in slots[slot(bytes)] where isSame(known.bytes.span, bytes) { return known.name }
+    let slots = slots
+    var index = slot(bytes)
+    while let known = slots[index] {
+      if isSame(known.rawName.utf8.span, bytes) { return known }
+      index = (index + 1) & 511
+    }
     return HTTPField.Name(text(bytes))
   }
 
@@ -72,9 +79,28 @@ extension HTTPFields {
     return nil
   }
 
-  /// Whether there is a field of that name; `contains` makes an index of all names first.
+  /// The value of the one field of that name; `nil` when there is none, or more than one.
+  package func onlyValue(of name: HTTPField.Name) -> String? {
+    var found: String?
+    for field in self where field.name == name {
+      guard found == nil else { return nil }
+      found = field.value
+    }
+    return found
+  }
+
+  /// Whether there is a field of that name.
   package func has(_ name: HTTPField.Name) -> Bool {
     for field in self where field.name == name { return true }
     return false
+  }
+}
+
+extension HTTPField {
+  private static let traceparentName = HTTPField.Name.known("traceparent")
+
+  /// What tells whom we call of the trace, in lower case as the standard advises.
+  package static func traceparent(_ trace: TraceContext) -> HTTPField {
+    HTTPField(name: traceparentName, value: trace.traceparent)
   }
 }

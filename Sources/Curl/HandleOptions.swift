@@ -46,15 +46,9 @@ enum HandleOptions {
     confinement + trust(settings) + plainness + connection(settings)
   }
 
-  /// Set when a handle turns to another origin.
-  ///
-  /// Nothing of a request is in them.
-  static func forOrigin(_ origin: Origin) -> [HandleOption] {
-    [
-      .text(CURLOPT_URL, origin.text),
-      // `Origin` allows plain HTTP for loopback only.
-      .text(CURLOPT_PROTOCOLS_STR, origin.scheme.rawValue),
-    ]
+  /// Set when a handle turns to another origin: `Origin` allows plain HTTP for loopback only.
+  static func protocols(for origin: Origin) -> HandleOption {
+    .text(CURLOPT_PROTOCOLS_STR, origin.scheme.rawValue)
   }
 
   /// How long libcurl itself tries to connect, until the TCP connection stands.

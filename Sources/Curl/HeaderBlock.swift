@@ -22,13 +22,15 @@ import HTTPTypes
     unsafe nodes.deallocate()
   }
 
+  /// What libcurl adds unless told not to.
+  private static let silenced = ["Expect:"]
+  private static let silencedWithAccept = silenced + ["Accept:"]
+
   /// Lays out the fields, and the lines that keep libcurl from adding its own.
   ///
   /// - Returns: the list, valid until the next call.
   mutating func layOut(_ fields: HTTPFields) -> UnsafeMutablePointer<curl_slist> {
-    // libcurl adds these unless told not to.
-    var silenced = ["Expect:"]
-    if !fields.contains(.accept) { silenced.append("Accept:") }
+    let silenced = fields.has(.accept) ? Self.silenced : Self.silencedWithAccept
     reserve(fields, silenced)
     var lines = unsafe Lines(text: text, nodes: nodes)
     for line in silenced {
@@ -82,10 +84,11 @@ import HTTPTypes
   }
 
   mutating func append(_ piece: String) {
-    for byte in piece.utf8 {
-      unsafe end.pointee = CChar(bitPattern: byte)
-      unsafe end += 1
+    let bytes = piece.utf8.span
+    unsafe bytes.withUnsafeBytes { bytes in
+      unsafe UnsafeMutableRawBufferPointer(start: end, count: bytes.count).copyMemory(from: bytes)
     }
+    unsafe end += bytes.count
   }
 
   mutating func finish() {

@@ -74,7 +74,8 @@ struct ResponseHead {
     // 101 would hand the connection over to a protocol that nobody asked for.
     guard (100...599).contains(code), code != 101 else { throw .broken }
     status = code
-    if code >= 200 { fields.reserveCapacity(24) }
+    // As many as one small allocation holds; more are rare enough to be moved once.
+    if code >= 200 { fields.reserveCapacity(15) }
   }
 
   private mutating func takeField(_ line: Span<UInt8>) throws(CurlError) {
@@ -90,8 +91,12 @@ struct ResponseHead {
     guard status >= 200 else { return }
     let value = line.extracting(line.trimming((colon + 1)..<line.count))
     guard let name = FieldNames.name(nameBytes) else { throw .broken }
-    let field = unsafe value.withUnsafeBufferPointer { unsafe HTTPField(name: name, value: $0) }
-    fields.append(field)
+    if let text = try? UTF8Span(validating: value) {
+      fields.append(HTTPField(name: name, value: String(copying: text)))
+    } else {
+      let field = unsafe value.withUnsafeBufferPointer { unsafe HTTPField(name: name, value: $0) }
+      fields.append(field)
+    }
   }
 
   private mutating func endOfBlock() throws(CurlError) -> Progress {

@@ -6,7 +6,8 @@ import ServiceLifecycle
 package import Storage
 import Synchronization
 
-/// Looks now and then at what the feed and the pushes have before them, for the metrics.
+/// Looks now and then at what the feed and the pushes have before them, for the metrics and the
+/// fleet's charts.
 ///
 /// Every replica sees the same; while the database is away the last look stands.
 package final class BacklogMeter: Service, Sendable {
@@ -19,41 +20,56 @@ package final class BacklogMeter: Service, Sendable {
   }
 
   private let count: BacklogCount
+  /// `nil`: a look is not written down.
+  private let flow: FlowWriter?
   private let clock: MonotonicClock
   private let logger: Logger
   private let state = Mutex(State())
 
-  package init(count: BacklogCount, clock: MonotonicClock = .system, logger: Logger) {
+  package init(
+    count: BacklogCount, flow: FlowWriter? = nil, clock: MonotonicClock = .system, logger: Logger
+  ) {
     self.count = count
+    self.flow = flow
     self.clock = clock
     self.logger = logger
   }
 
-  /// Looks until the service group shuts down.
+  /// Looks until the service group shuts down, and once more at the end.
   package func run() async {
     await cancelWhenGracefulShutdown {
       while !Task.isCancelled {
-        do throws(PostgresError) {
-          try await self.look()
-        } catch {
-          self.logger.debug("the backlog is not counted", metadata: ["error": "\(error)"])
-        }
+        await self.lookOrTell()
         // Cancelled: the loop's condition ends it.
         try? await self.clock.sleep(for: Self.lookEvery)
       }
     }
+    await lookOrTell()
   }
 
-  /// Looks once.
+  private func lookOrTell() async {
+    do throws(PostgresError) {
+      try await look()
+    } catch {
+      logger.debug("the backlog is not counted", metadata: ["error": "\(error)"])
+    }
+  }
+
+  /// Looks once, and writes down what was seen.
   package func look() async throws(PostgresError) {
     let backlog = try await count.read()
     let now = clock.now()
-    state.withLock { state in
+    let lag = state.withLock { state in
       state.backlog = backlog
       state.lag = state.age.note(
         oldest: backlog.oldestPending, newest: backlog.newestPending, now: now)
+      return state.lag
     }
+    try await flow?.write(backlog, feedLag: lag)
   }
+
+  /// What the last look saw.
+  package var backlog: Backlog { state.withLock(\.backlog) }
 
   /// Everything in Prometheus' terms.
   package var families: [MetricFamily] {

@@ -34,10 +34,14 @@ package enum CallerKey {
     }
   }
 
+  private static let scheme = Array("bearer ".utf8)
+
   /// What follows the scheme `Bearer`, in any case, and one space or more.
   private static func credentials(_ value: String) -> Substring? {
-    let scheme = value.prefix(7)
-    guard scheme.utf8.count == 7, scheme.lowercased() == "bearer " else { return nil }
-    return value.dropFirst(7).drop { $0 == " " }
+    let bytes = value.utf8
+    guard bytes.count > scheme.count,
+      zip(bytes, scheme).allSatisfy({ $0 == $1 || $0 | 0x20 == $1 && $1 != 0x20 })
+    else { return nil }
+    return Substring(bytes.dropFirst(scheme.count).drop { $0 == UInt8(ascii: " ") })
   }
 }

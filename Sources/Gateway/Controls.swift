@@ -16,22 +16,27 @@ package struct Controls: Hashable, Sendable {
   package var isDryRun = false
   /// The app meant by a key that holds for all apps; `Latchkey-App`.
   package var app: AppName?
+  /// What a write's repetitions have in common; `Idempotency-Key`, which reads do not heed.
+  package var idempotencyKey: IdempotencyKey?
+
+  package static let timeouts = 1...120
+  package static let waits = 0...120
+  package static let repetitions = 0...5
 
   package init() {}
 
   /// Reads the controls strictly: a value that is not exactly one of those allowed is refused.
-  ///
-  /// `Idempotency-Key` is refused as well, until there is something behind it: a caller that relies
-  /// on it must not believe that it was heeded.
   package init(_ fields: HTTPFields) throws(ControlFault) {
     guard fields.contains(where: { Controls.isControl($0.name) }) else { return }
-    if let seconds = try Controls.number(.latchkeyTimeout, in: 1...120, fields) {
+    if let seconds = try Controls.number(.latchkeyTimeout, in: Controls.timeouts, fields) {
       timeout = .seconds(seconds)
     }
-    if let seconds = try Controls.number(.latchkeyMaxWait, in: 0...120, fields) {
+    if let seconds = try Controls.number(.latchkeyMaxWait, in: Controls.waits, fields) {
       maxWait = .seconds(seconds)
     }
-    if let count = try Controls.number(.latchkeyRetry, in: 0...5, fields) { retries = count }
+    if let count = try Controls.number(.latchkeyRetry, in: Controls.repetitions, fields) {
+      retries = count
+    }
     if let text = try Controls.single(.latchkeyPriority, fields) {
       guard let priority = CallPriority(rawValue: text) else {
         throw ControlFault(.latchkeyPriority, "is 'interactive' or 'bulk'")
@@ -50,18 +55,11 @@ package struct Controls: Hashable, Sendable {
       }
       self.isDryRun = isDryRun
     }
-    try Controls.refuseWhatIsNotBuilt(fields)
-  }
-
-  private static func refuseWhatIsNotBuilt(_ fields: HTTPFields) throws(ControlFault) {
-    if let key = try single(.idempotencyKey, fields) {
-      let isKey =
-        (1...255).contains(key.utf8.count) && key.utf8.allSatisfy { (0x21..<0x7F).contains($0) }
-      throw ControlFault(
-        .idempotencyKey,
-        isKey
-          ? "is not available yet; nothing was sent. Leave it out to make the call without it"
-          : "is 1 to 255 printable ASCII characters")
+    if let text = try Controls.single(.idempotencyKey, fields) {
+      guard let key = IdempotencyKey(text) else {
+        throw ControlFault(.idempotencyKey, "is 1 to 255 printable ASCII characters without spaces")
+      }
+      idempotencyKey = key
     }
   }
 

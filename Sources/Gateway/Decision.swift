@@ -11,14 +11,18 @@ package struct CallFacts: Sendable {
   package let headers: HTTPFields
   /// `nil` when the body's length is not known beforehand.
   package let contentLength: Int?
+  /// The ID of a key that has been checked; `nil`: it is in the headers.
+  package let keyID: String?
 
   package init(
-    method: HTTPRequest.Method, target: String, headers: HTTPFields, contentLength: Int?
+    method: HTTPRequest.Method, target: String, headers: HTTPFields, contentLength: Int?,
+    keyID: String? = nil
   ) {
     self.method = method
     self.target = target
     self.headers = headers
     self.contentLength = contentLength
+    self.keyID = keyID
   }
 }
 
@@ -34,6 +38,15 @@ package struct CallPlan: Sendable {
   package var caller: String { key.id }
   /// What the call asks of the store's quota.
   package let demand: QuotaDemand
+  /// The write that the call is, if it has an `Idempotency-Key`.
+  let keyed: KeyedCall?
+}
+
+/// A call that is to have its effect once.
+struct KeyedCall: Sendable {
+  let key: IdempotencyKey
+  /// The ID of the caller's first key, which those after it took the place of.
+  let caller: String
 }
 
 extension QuotaDemand {
@@ -74,9 +87,18 @@ package struct DecisionRules: Sendable {
   package func decide(
     _ facts: CallFacts, _ snapshot: DirectorySnapshot, now: Timestamp
   ) -> Decision {
+    var subject = RequestSubject()
+    return decide(facts, snapshot, now: now, &subject)
+  }
+
+  /// The same; `subject` says whom the call is about and who makes it, as far as the decision came.
+  func decide(
+    _ facts: CallFacts, _ snapshot: DirectorySnapshot, now: Timestamp,
+    _ subject: inout RequestSubject
+  ) -> Decision {
     var trace: CallTrace?
     do throws(Problem) {
-      let plan = try plan(facts, snapshot, now, &trace)
+      let plan = try plan(facts, snapshot, now, &trace, &subject)
       return trace.map { .explain(DryRun(trace: $0, refusal: nil)) } ?? .call(plan)
     } catch {
       return trace.map { .explain(DryRun(trace: $0, refusal: error)) } ?? .refuse(error)
@@ -85,10 +107,13 @@ package struct DecisionRules: Sendable {
 
   private func plan(
     _ facts: CallFacts, _ snapshot: DirectorySnapshot, _ now: Timestamp,
-    _ trace: inout CallTrace?
+    _ trace: inout CallTrace?, _ subject: inout RequestSubject
   ) throws(Problem) -> CallPlan {
     let caller = try self.caller(facts, snapshot, now)
+    subject.caller = caller.id
+    subject.app = caller.grant.app
     let target = try self.target(facts)
+    subject.store = target.store
     let controls = try self.controls(facts)
     if controls.isDryRun {
       trace = CallTrace(
@@ -96,6 +121,7 @@ package struct DecisionRules: Sendable {
     }
     let app = try self.app(caller.grant, controls)
     trace?.app = app
+    subject.app = app
     let entry = snapshot.store(InstallationID(app: app, store: target.store))
     let rule = try checkGrant(
       caller.grant, facts.method, target, labels: entry?.labels ?? [], &trace)
@@ -105,15 +131,32 @@ package struct DecisionRules: Sendable {
       throw .scopeMissing(rule, granted: store.scopes)
     }
     try checkBody(facts)
+    let keyed = try keyed(facts, controls, caller, snapshot)
     return CallPlan(
       target: target, controls: controls, store: store, token: token, key: caller,
       demand: QuotaDemand(
-        caller: caller.id, method: facts.method, target: target, controls: controls))
+        caller: caller.id, method: facts.method, target: target, controls: controls),
+      keyed: keyed)
+  }
+
+  /// `nil` for reads, which may be repeated anyway, and for calls without a key.
+  private func keyed(
+    _ facts: CallFacts, _ controls: Controls, _ caller: KeyEntry, _ snapshot: DirectorySnapshot
+  ) throws(Problem) -> KeyedCall? {
+    guard let key = controls.idempotencyKey, facts.method.isWrite else { return nil }
+    guard let length = facts.contentLength, length <= IdempotencyKey.largestBody.bytes else {
+      throw .bodyNotReplayable
+    }
+    return KeyedCall(key: key, caller: snapshot.firstKey(of: caller))
   }
 
   private func caller(
     _ facts: CallFacts, _ snapshot: DirectorySnapshot, _ now: Timestamp
   ) throws(Problem) -> KeyEntry {
+    if let id = facts.keyID {
+      guard let key = snapshot.caller(id: id, at: now) else { throw .keyInvalid }
+      return key
+    }
     guard let presented = CallerKey.read(facts.headers),
       let key = snapshot.caller(presented, at: now)
     else { throw .keyInvalid }
@@ -123,10 +166,10 @@ package struct DecisionRules: Sendable {
   private func target(_ facts: CallFacts) throws(Problem) -> Target {
     do throws(TargetFault) {
       let target = try Target(parsing: facts.target)
-      let isAllowed =
-        target.surface == .graphql
-        ? facts.method == .post : DecisionRules.methods.contains(facts.method)
-      guard isAllowed else { throw .method }
+      let allowed = target.surface == .graphql ? [.post] : DecisionRules.methods
+      guard allowed.contains(facts.method) else {
+        throw .method(allowed: allowed.map(\.rawValue).sorted())
+      }
       return target
     } catch {
       throw error.problem

@@ -43,7 +43,8 @@ package struct DryRun: Sendable {
       .init("app", .optional(trace.app?.text)),
       .init("store_hash", .string(trace.target.store.text)),
       .init("method", .string(trace.method.rawValue)), .init("target", .string(trace.target.text)),
-      .init("controls", trace.controls.document), .init("grant", trace.grant),
+      .init("controls", trace.controls.document),
+      .init("idempotency", .bool(trace.isKeyed)), .init("grant", trace.grant),
       .init("rule", trace.rule?.document ?? .null), .init("endpoint", demand.family.document),
       .init("store", trace.store?.document ?? .null), .init("rate", rate?.document ?? .null),
       .init("quota", self.refusal == nil ? QuotaStanding.document(standing) : .null),
@@ -53,6 +54,9 @@ package struct DryRun: Sendable {
 }
 
 extension CallTrace {
+  /// Whether the call would be a write that is recorded under its `Idempotency-Key`.
+  fileprivate var isKeyed: Bool { controls.idempotencyKey != nil && method.isWrite }
+
   fileprivate var demand: QuotaDemand {
     QuotaDemand(caller: key.id, method: method, target: target, controls: controls)
   }

@@ -69,6 +69,7 @@ package final class GatewayMeter: Sendable {
 /// The codes with which the gateway refuses calls.
 enum RefusalCode: String, MetricWord {
   case badTarget = "bad_target"
+  case methodNotAllowed = "method_not_allowed"
   case badControl = "bad_control"
   case keyInvalid = "key_invalid"
   case grantMissing = "grant_missing"
@@ -83,6 +84,12 @@ enum RefusalCode: String, MetricWord {
   case rateLimited = "rate_limited"
   case quotaExhausted = "quota_exhausted"
   case overloaded
+  case bodyNotReplayable = "body_not_replayable"
+  case idempotencyConflict = "idempotency_conflict"
+  case idempotencyInFlight = "idempotency_in_flight"
+  case idempotencyUnknown = "idempotency_unknown"
+  case idempotencyNotKept = "idempotency_not_kept"
+  case idempotencyFull = "idempotency_full"
   case upstreamUnreachable = "upstream_unreachable"
   case upstreamBroken = "upstream_broken"
   case upstreamTimeout = "upstream_timeout"

@@ -21,13 +21,19 @@ package struct GatewayRequest: Sendable {
   /// It throws when the caller goes away or breaks HTTP before the body is complete.
   package let body: Body?
   package let requestID: RequestID
+  package let trace: TraceContext
   /// The event loop of the caller's connection.
   package let loop: any EventLoop
   package let clientAddress: String
+  /// The ID of the caller's key when somebody in this process has checked it; never from the wire.
+  ///
+  /// `nil`: the key is in the headers.
+  package let keyID: String?
 
   package init(
     method: HTTPRequest.Method, target: String, headers: HTTPFields, contentLength: Int?,
-    body: Body?, requestID: RequestID, loop: any EventLoop, clientAddress: String
+    body: Body?, requestID: RequestID, trace: TraceContext, loop: any EventLoop,
+    clientAddress: String, keyID: String? = nil
   ) {
     self.method = method
     self.target = target
@@ -35,8 +41,10 @@ package struct GatewayRequest: Sendable {
     self.contentLength = contentLength
     self.body = body
     self.requestID = requestID
+    self.trace = trace
     self.loop = loop
     self.clientAddress = clientAddress
+    self.keyID = keyID
   }
 }
 
@@ -55,6 +63,8 @@ package struct GatewayResponse: Sendable {
   package let status: Int
   package let headers: HTTPFields
   package let body: Body
+  /// For the log.
+  package var subject = RequestSubject()
 
   package init(status: Int, headers: HTTPFields, body: Body) {
     self.status = status

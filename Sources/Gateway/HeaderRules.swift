@@ -7,15 +7,17 @@ package enum HeaderRules {
   /// The fields that go to BigCommerce, in the caller's order, without the store's token.
   ///
   /// A field that the caller names in `Connection` is hop-by-hop and dropped, so a caller cannot
-  /// make us drop what is added here.
+  /// make us drop what is added here. `traceparent` names our own span; `tracestate` passes with the
+  /// trace that it belongs to.
   package static func request(
-    _ fields: HTTPFields, requestID: RequestID, userAgent: String
+    _ fields: HTTPFields, requestID: RequestID, trace: TraceContext, userAgent: String
   ) -> HTTPFields {
     var passed = HTTPFields()
-    // Up to three are added here, and the token.
-    passed.reserveCapacity(fields.count + 4)
+    // Up to four are added here, and the token.
+    passed.reserveCapacity(fields.count + 5)
     let named = namedInConnection(fields)
     for field in fields where passesToUpstream(field.name) {
+      if !trace.isContinued, field.name == .tracestate { continue }
       if let named, named.contains(field.name.canonicalName) { continue }
       passed.append(field)
     }
@@ -28,6 +30,7 @@ package enum HeaderRules {
     if !passed.has(.correlationID) {
       passed.append(HTTPField(name: .correlationID, value: requestID.text))
     }
+    passed.append(.traceparent(trace))
     return passed
   }
 
@@ -37,16 +40,22 @@ package enum HeaderRules {
   /// `Date` goes because the server that writes the answer sets one, and the caller must not see
   /// two.
   package static func response(_ fields: HTTPFields, requestID: RequestID) -> HTTPFields {
+    var passed = passedToCaller(fields)
+    passed.append(HTTPField(name: .latchkeyOrigin, value: "upstream"))
+    passed.append(HTTPField(name: .requestID, value: requestID.text))
+    return passed
+  }
+
+  /// The same without ours.
+  static func passedToCaller(_ fields: HTTPFields) -> HTTPFields {
     var passed = HTTPFields()
-    // Two are added here, and up to five at the edge.
-    passed.reserveCapacity(fields.count + 7)
+    // Two are added here.
+    passed.reserveCapacity(fields.count + 2)
     let named = namedInConnection(fields)
     for field in fields where passesToCaller(field.name) {
       if let named, named.contains(field.name.canonicalName) { continue }
       passed.append(field)
     }
-    passed.append(HTTPField(name: .latchkeyOrigin, value: "upstream"))
-    passed.append(HTTPField(name: .requestID, value: requestID.text))
     return passed
   }
 
@@ -66,8 +75,11 @@ package enum HeaderRules {
 
   private static func passesToCaller(_ name: HTTPField.Name) -> Bool {
     let text = name.canonicalName
-    return !responseDropped.contains(text) && !text.hasPrefix("latchkey-")
-      && !text.hasPrefix("proxy-")
+    guard !responseDropped.contains(text) else { return false }
+    let first = text.utf8.first
+    if first == UInt8(ascii: "l") { return !text.hasPrefix("latchkey-") }
+    if first == UInt8(ascii: "p") { return !text.hasPrefix("proxy-") }
+    return true
   }
 
   /// What `Connection` names beyond its usual words; `nil` when it names nothing else.
@@ -86,21 +98,49 @@ package enum HeaderRules {
   }
 
   /// Meaningful for one connection only, or for framing, which is redone on the other side.
-  private static let hopByHop: Set<String> = [
+  private static let hopByHop = NameSet([
     "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "http2-settings",
-  ]
+  ])
 
   /// Beyond DESIGN's list: fields by which some servers take another method or path than the
   /// request line's, which would go round the scope check.
-  private static let requestDropped: Set<String> = hopByHop.union([
+  private static let requestDropped = hopByHop.union([
     "authorization", "cookie", "host", "forwarded", "content-length", "expect", "idempotency-key",
     "x-http-method-override", "x-http-method", "x-method-override", "x-original-url",
-    "x-rewrite-url",
+    "x-rewrite-url", "traceparent",
   ])
 
-  private static let responseDropped: Set<String> = hopByHop.union([
+  private static let responseDropped = hopByHop.union([
     "set-cookie", "date", "x-request-id",
   ])
+}
+
+/// Canonical field names; one whose length none of them has costs no hash.
+private struct NameSet {
+  private let names: Set<String>
+  private let lengths: Set64
+
+  init(_ names: Set<String>) {
+    self.names = names
+    lengths = Set64(names.map(\.utf8.count))
+  }
+
+  func contains(_ name: String) -> Bool {
+    lengths.contains(name.utf8.count) && names.contains(name)
+  }
+
+  func union(_ more: Set<String>) -> NameSet { NameSet(names.union(more)) }
+}
+
+/// Numbers below 64.
+private struct Set64 {
+  private let bits: UInt64
+
+  init(_ numbers: [Int]) {
+    bits = numbers.reduce(0) { $0 | 1 << UInt64($1) }
+  }
+
+  func contains(_ number: Int) -> Bool { number < 64 && bits >> UInt64(number) & 1 == 1 }
 }
 
 extension HTTPField.Name {
@@ -118,4 +158,6 @@ extension HTTPField.Name {
   static let latchkeyDryRun = known("Latchkey-Dry-Run")
   static let latchkeyApp = known("Latchkey-App")
   static let idempotencyKey = known("Idempotency-Key")
+  /// `Latchkey-Idempotent-Replay`: `true` on an answer that was given before.
+  static let latchkeyIdempotentReplay = known("Latchkey-Idempotent-Replay")
 }

@@ -144,9 +144,14 @@ extension Problem {
       "This replica has not reached its database for some seconds. Try again, or another replica.",
     retryAfter: 2)
 
-  static let draining = Problem(
-    status: 503, code: "draining", title: "This replica is shutting down",
-    detail: "Nothing was sent. Try again; another replica will answer.", retryAfter: 1)
+  static func draining(sent: Bool) -> Problem {
+    Problem(
+      status: 503, code: "draining", title: "This replica is shutting down",
+      detail: sent
+        ? "The call was cut short. A write may have happened: look before trying again."
+        : "Nothing was sent. Try again; another replica will answer.",
+      fields: [.outcome(sent: sent)], retryAfter: 1)
+  }
 
   static let upstreamBroken = Problem(
     status: 502, code: "upstream_broken", title: "BigCommerce's answer is broken",

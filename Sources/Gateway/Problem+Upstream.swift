@@ -12,7 +12,7 @@ extension Problem {
       case .timeout(let sent): .upstreamTimeout(sent: sent)
       // The caller is gone in both cases; nobody reads the answer.
       case .bodyFailed, .cancelled: .bodyIncomplete
-      case .draining: .draining
+      case .draining(let sent): .draining(sent: sent)
       case .quota(.exhausted(let wait)): .quotaExhausted(retryAfter: wait)
       case .quota(.overloaded(let wait)): .overloaded(retryAfter: wait)
       case .brokenStore(let refusal): .broken(refusal)

@@ -4,6 +4,7 @@ import Curl
 import HTTPTypes
 package import Logging
 import NIOCore
+package import Storage
 package import Upstream
 
 /// How the gateway behaves.
@@ -24,21 +25,25 @@ package struct GatewaySettings: Sendable {
 /// Forwards the calls of internal services to BigCommerce: decision, transfer, observation.
 package struct StoreGateway: GatewayResponding {
   private let directory: StoreDirectory
-  private let upstream: Upstream
+  let upstream: Upstream
   private let admission: CallAdmission
   private let rules: DecisionRules
   private let settings: GatewaySettings
   private let clock: WallClock
   /// What rates of keys are measured by.
   private let pace: MonotonicClock
-  private let meter: GatewayMeter
-  private let usage: UsageBook
+  let meter: GatewayMeter
+  let keyedWrites: KeyedWriteRelay?
+  private let usage: UsageBook?
   private let logger: Logger
 
+  /// Without a ledger, writes that have an `Idempotency-Key` are refused as while the database is
+  /// away.
   package init(
     directory: StoreDirectory, upstream: Upstream, admission: CallAdmission,
     settings: GatewaySettings, clock: WallClock = .system, pace: MonotonicClock = .system,
-    meter: GatewayMeter = GatewayMeter(), usage: UsageBook, logger: Logger
+    meter: GatewayMeter = GatewayMeter(), ledger: KeyedWrites?,
+    keyedMeter: KeyedWriteMeter = KeyedWriteMeter(), usage: UsageBook?, logger: Logger
   ) {
     self.directory = directory
     self.upstream = upstream
@@ -48,6 +53,9 @@ package struct StoreGateway: GatewayResponding {
     self.clock = clock
     self.pace = pace
     self.meter = meter
+    keyedWrites = ledger.map {
+      KeyedWriteRelay(ledger: $0, meter: keyedMeter, clock: pace, logger: logger)
+    }
     self.usage = usage
     self.logger = logger
   }
@@ -56,10 +64,11 @@ package struct StoreGateway: GatewayResponding {
     switch decide(request) {
     case .answer(let answer): return answer
     case .call(let plan, let underWay):
+      if let keyed = plan.keyed { return await respond(keyed, plan, request, underWay) }
       do throws(Problem) {
         return try await relay(plan, request, underWay)
       } catch {
-        return refuse(error, request, underWay)
+        return refuse(error, request, plan.subject, underWay)
       }
     }
   }
@@ -72,10 +81,18 @@ package struct StoreGateway: GatewayResponding {
       done(answer)
       return nil
     case .call(let plan, let underWay):
+      if let keyed = plan.keyed {
+        // Made of waits for the database; the lane brings reads only, so this is rare.
+        return Task {
+          let answer = await respond(keyed, plan, request, underWay)
+          request.loop.execute { done(answer) }
+        }
+      }
       return upstream.begin(call(plan, request, .none, underWay), on: request.loop) { result in
         switch result {
-        case .success(let response): done(answer(response, request, underWay))
-        case .failure(let error): done(refuse(Problem(error), request, underWay))
+        case .success(let response): done(answer(response, plan, request, underWay))
+        case .failure(let error):
+          done(refuse(Problem(error), request, plan.subject, underWay))
         }
       }
     }
@@ -94,20 +111,29 @@ package struct StoreGateway: GatewayResponding {
     }
     let facts = CallFacts(
       method: request.method, target: request.target, headers: request.headers,
-      contentLength: request.contentLength)
+      contentLength: request.contentLength, keyID: request.keyID)
     let now = clock.now()
-    switch rules.decide(facts, snapshot, now: now) {
-    case .refuse(let problem): return .answer(refuse(problem, request))
+    var subject = RequestSubject()
+    switch rules.decide(facts, snapshot, now: now, &subject) {
+    case .refuse(let problem):
+      note(problem, request, subject, snapshot, now)
+      return .answer(refuse(problem, request, subject))
     case .explain(let dryRun):
       meter.explained(request.method)
       let document = dryRun.document(now: upstream.now, pace: pace, request.requestID)
-      return .answer(.document(document, request.requestID))
+      var answer = GatewayResponse.document(document, request.requestID)
+      answer.subject = subject
+      return .answer(answer)
     case .call(let plan):
       do throws(Problem) {
         return .call(plan, try admit(plan, request, now))
       } catch {
-        usage.refused(plan.tags, status: error.status, now: now, on: request.loop)
-        return .answer(refuse(error, request))
+        usage?.refused(plan.tags, status: error.status, now: now, on: request.loop)
+        usage?.note(
+          FailedCall(
+            request.name, of: plan.key, to: plan.store.installation, at: now, error, after: .zero),
+          on: request.loop)
+        return .answer(refuse(error, request, subject))
       }
     }
   }
@@ -127,30 +153,51 @@ package struct StoreGateway: GatewayResponding {
       throw .rateLimited(plan.key.grant.rate, retryAfter: wait)
     }
     return CallUnderWay(
-      place, plan.tags, in: usage, on: request.loop, now: now, beganAt: upstream.now)
+      place, plan.tags, named: request.name, in: usage, on: request.loop, now: now,
+      beganAt: upstream.now)
   }
 
-  private func call(
+  /// Notes a call that the rules refused, if its store is known here and its key is for that store:
+  /// others' calls must not stand in a store's list.
+  private func note(
+    _ problem: Problem, _ request: GatewayRequest, _ subject: RequestSubject,
+    _ snapshot: DirectorySnapshot, _ now: Timestamp
+  ) {
+    guard let usage, let app = subject.app, let store = subject.store, let caller = subject.caller,
+      let entry = snapshot.store(InstallationID(app: app, store: store)),
+      let key = snapshot.caller(id: caller, at: now),
+      key.grant.allows(app: app), key.grant.allows(store: store, labelled: entry.labels)
+    else { return }
+    usage.note(
+      FailedCall(request.name, of: key, to: entry.installation, at: now, problem, after: .zero),
+      on: request.loop)
+  }
+
+  func call(
     _ plan: CallPlan, _ request: GatewayRequest, _ body: CurlRequest.Body,
     _ underWay: CallUnderWay
   ) -> StoreCall {
     StoreCall(
       store: plan.store, token: plan.token, method: request.method, target: plan.target.text,
       headers: HeaderRules.request(
-        request.headers, requestID: request.requestID, userAgent: settings.userAgent),
+        request.headers, requestID: request.requestID, trace: request.trace,
+        userAgent: settings.userAgent),
       body: body, demand: plan.demand, timeout: plan.controls.timeout,
       retries: plan.controls.retries, underWay: underWay)
   }
 
   private func answer(
-    _ response: CurlResponse, _ request: GatewayRequest, _ underWay: CallUnderWay
+    _ response: CurlResponse, _ plan: CallPlan, _ request: GatewayRequest,
+    _ underWay: CallUnderWay
   ) -> GatewayResponse {
     underWay.answered(status: response.status, now: upstream.now)
     meter.relayed(request.method, status: response.status)
-    return GatewayResponse(
+    var answer = GatewayResponse(
       status: response.status,
       headers: HeaderRules.response(response.headers, requestID: request.requestID),
       body: StoreGateway.body(response.body, underWay))
+    answer.subject = plan.subject
+    return answer
   }
 
   private func relay(
@@ -160,7 +207,7 @@ package struct StoreGateway: GatewayResponding {
     defer { underWay.sent(bytes: limited?.taken ?? request.contentLength ?? 0) }
     do throws(UpstreamError) {
       let response = try await upstream.call(call(plan, request, body, underWay), on: request.loop)
-      return answer(response, request, underWay)
+      return answer(response, plan, request, underWay)
     } catch {
       if let limited, limited.isTooLarge { throw .bodyTooLarge(settings.maxBody) }
       throw Problem(error)
@@ -175,7 +222,7 @@ package struct StoreGateway: GatewayResponding {
     return (.stream(length: nil, limited), limited)
   }
 
-  private static func body(
+  static func body(
     _ body: CurlResponseBody, _ underWay: CallUnderWay
   ) -> GatewayResponse.Body {
     if let complete = body.complete {
@@ -185,16 +232,24 @@ package struct StoreGateway: GatewayResponding {
     return .stream(length: body.knownLength, RelayedBody(body: body, underWay: underWay))
   }
 
-  private func refuse(
-    _ problem: Problem, _ request: GatewayRequest, _ underWay: CallUnderWay? = nil
+  func refuse(
+    _ problem: Problem, _ request: GatewayRequest, _ subject: RequestSubject = RequestSubject(),
+    _ underWay: CallUnderWay? = nil
   ) -> GatewayResponse {
     // A caller whose body ended early, or who is not there any more, has left.
-    if problem.code != Problem.bodyIncomplete.code { underWay?.refused(status: problem.status) }
+    if problem.code != Problem.bodyIncomplete.code {
+      underWay?.refused(problem, now: upstream.now)
+    }
     meter.refused(request.method, problem)
     logger.debug(
       "a call is refused",
-      metadata: ["code": "\(problem.code)", "request_id": "\(request.requestID)"])
-    return .problem(problem, request.requestID)
+      metadata: subject.metadata([
+        "code": "\(problem.code)", "request_id": "\(request.requestID)",
+        "trace_id": "\(request.trace.traceID)",
+      ]))
+    var answer = GatewayResponse.problem(problem, request.requestID)
+    answer.subject = subject
+    return answer
   }
 }
 
@@ -206,6 +261,7 @@ extension GatewayResponse {
       .latchkeyOrigin: "gateway", .requestID: requestID.text,
     ]
     if let seconds = problem.retryAfter { headers[.retryAfter] = String(seconds) }
+    if let allowed = problem.allowedMethods { headers[.allow] = allowed }
     let body = problem.encoded(requestID: requestID)
     headers[.contentLength] = String(body.count)
     return GatewayResponse(
@@ -213,34 +269,30 @@ extension GatewayResponse {
   }
 }
 
-extension CallPlan {
-  fileprivate var tags: CallTags { CallTags(store: store, key: key, demand: demand) }
+extension RequestSubject {
+  /// What a log line says of it, with what else it says.
+  package func metadata(_ more: Logger.Metadata) -> Logger.Metadata {
+    var metadata = more
+    if let app { metadata["app"] = "\(app)" }
+    if let store { metadata["store_hash"] = "\(store)" }
+    if let caller { metadata["caller"] = "\(caller)" }
+    if let idempotency { metadata["idempotency"] = "\(idempotency.rawValue)" }
+    return metadata
+  }
 }
 
-/// The upstream's body with an untyped error, as the edge takes it; its bytes are counted.
-private struct RelayedBody: AsyncSequence, Sendable {
-  typealias Element = ByteBuffer
-  typealias Failure = any Error
+extension GatewayRequest {
+  fileprivate var name: CallName {
+    CallName(requestID: requestID, method: method, target: target)
+  }
+}
 
-  let body: CurlResponseBody
-  let underWay: CallUnderWay
+extension Task: Cancellable where Success == Void, Failure == Never {}
 
-  struct AsyncIterator: AsyncIteratorProtocol {
-    fileprivate var base: CurlResponseBody.AsyncIterator
-    fileprivate let underWay: CallUnderWay
-
-    mutating func next() async throws -> ByteBuffer? {
-      try await next(isolation: nil)
-    }
-
-    mutating func next(isolation actor: isolated (any Actor)?) async throws -> ByteBuffer? {
-      let part = try await base.next(isolation: actor)
-      if let part { underWay.received(bytes: part.readableBytes) }
-      return part
-    }
+extension CallPlan {
+  var subject: RequestSubject {
+    RequestSubject(app: store.installation.app, store: store.installation.store, caller: caller)
   }
 
-  func makeAsyncIterator() -> AsyncIterator {
-    AsyncIterator(base: body.makeAsyncIterator(), underWay: underWay)
-  }
+  fileprivate var tags: CallTags { CallTags(store: store, key: key, demand: demand) }
 }

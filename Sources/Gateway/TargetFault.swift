@@ -1,7 +1,7 @@
 package import Base
 
 /// Why a request target is refused.
-package enum TargetFault: Error, Equatable, CaseIterable {
+package enum TargetFault: Error, Equatable {
   case notOriginForm
   case notAStorePath
   case storeHash
@@ -15,12 +15,20 @@ package enum TargetFault: Error, Equatable, CaseIterable {
   case forbiddenByte
   case malformedEscape
   case forbiddenEscape
-  case method
+  /// The path takes these methods only.
+  case method(allowed: [String])
 
   /// The answer to the caller: what is wrong and what to send instead.
   package var problem: Problem {
-    Problem(
-      status: 400, code: "bad_target", title: "The target is not canonical", detail: detail)
+    switch self {
+    case .method(let allowed):
+      Problem(
+        status: 405, code: "method_not_allowed", title: "Method not allowed", detail: detail,
+        fields: [.init("allowed", .array(allowed.map { .string($0) }))])
+    default:
+      Problem(
+        status: 400, code: "bad_target", title: "The target is not canonical", detail: detail)
+    }
   }
 
   private var detail: String {

@@ -11,16 +11,20 @@ package struct CallbackRequest: Sendable {
   /// The raw query, without the `?`; empty when there is none.
   package let query: String
   package let requestID: RequestID
+  /// Its trace; learns which store it is about.
+  package let notes: RequestNotes
   /// The client's address, as the trusted proxies report it; for limits and audit.
   package let clientAddress: String
 
   package init(
-    app: AppName, path: String, query: String, requestID: RequestID, clientAddress: String
+    app: AppName, path: String, query: String, requestID: RequestID, notes: RequestNotes,
+    clientAddress: String
   ) {
     self.app = app
     self.path = path
     self.query = query
     self.requestID = requestID
+    self.notes = notes
     self.clientAddress = clientAddress
   }
 }

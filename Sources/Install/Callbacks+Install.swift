@@ -150,7 +150,9 @@ private struct Install: Sendable {
     var refusal = TokenAnswerError.formatNotUnderstood
     for encoding in [TokenExchange.Encoding.json, .form] {
       let limit = min(timings.exchange, end - clock.now)
-      switch await callbacks.login.send(message, encoding, within: limit) {
+      switch await callbacks.login.send(
+        message, encoding, in: request.notes.trace, within: limit)
+      {
       case .notSent:
         logger.error("login host not reached")
         // Of the second encoding the code has been seen already.

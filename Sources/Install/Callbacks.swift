@@ -54,8 +54,12 @@ package final class Callbacks: Sendable {
   func logger(_ request: CallbackRequest, _ store: StoreHash? = nil) -> Logger {
     var logger = logger
     logger[metadataKey: "request_id"] = "\(request.requestID)"
+    logger[metadataKey: "trace_id"] = "\(request.notes.trace.traceID)"
     logger[metadataKey: "app"] = "\(request.app)"
-    if let store { logger[metadataKey: "store_hash"] = "\(store)" }
+    if let store {
+      logger[metadataKey: "store_hash"] = "\(store)"
+      request.notes.note(InstallationID(app: request.app, store: store))
+    }
     return logger
   }
 

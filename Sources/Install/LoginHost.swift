@@ -17,9 +17,10 @@ package enum LoginReply: Sendable {
 
 /// BigCommerce's login host; a protocol, so that a test can count requests and script the answers.
 package protocol LoginHost: Sendable {
-  /// Sends one token request.
+  /// Sends one token request, as part of the trace of the callback that brought the code.
   func send(
-    _ exchange: TokenExchange, _ encoding: TokenExchange.Encoding, within limit: Duration
+    _ exchange: TokenExchange, _ encoding: TokenExchange.Encoding, in trace: TraceContext,
+    within limit: Duration
   ) async -> LoginReply
 }
 
@@ -37,7 +38,8 @@ package struct CurlLoginHost: LoginHost {
   }
 
   package func send(
-    _ exchange: TokenExchange, _ encoding: TokenExchange.Encoding, within limit: Duration
+    _ exchange: TokenExchange, _ encoding: TokenExchange.Encoding, in trace: TraceContext,
+    within limit: Duration
   ) async -> LoginReply {
     let clock = ContinuousClock()
     let end = clock.now + limit
@@ -47,18 +49,21 @@ package struct CurlLoginHost: LoginHost {
     for _ in 0..<2 {
       let left = end - clock.now
       guard left > .zero else { break }
-      reply = await sendOnce(exchange, encoding, within: left)
+      reply = await sendOnce(exchange, encoding, in: trace, within: left)
       guard case .notSent = reply else { break }
     }
     return reply
   }
 
   private func sendOnce(
-    _ exchange: TokenExchange, _ encoding: TokenExchange.Encoding, within limit: Duration
+    _ exchange: TokenExchange, _ encoding: TokenExchange.Encoding, in trace: TraceContext,
+    within limit: Duration
   ) async -> LoginReply {
+    var headers = exchange.headers(encoding)
+    headers.append(.traceparent(trace))
     let request = CurlRequest(
       origin: origin, method: .post, target: TokenExchange.target,
-      headers: exchange.headers(encoding),
+      headers: headers,
       body: .bytes(ByteBuffer(bytes: exchange.body(encoding).expose())),
       firstByteTimeout: limit, totalTimeout: limit, maxResponseBody: CurlLoginHost.maxBody)
     do throws(CurlError) {

@@ -64,7 +64,7 @@ package struct Sweeper: Service {
     return count
   }
 
-  /// Forgets expired tickets and callback tokens.
+  /// Forgets expired tickets, callback tokens and keyed writes.
   ///
   /// - Returns: how many.
   @discardableResult
@@ -73,7 +73,10 @@ package struct Sweeper: Service {
     let tokens = try await all { () throws(PostgresError) in
       try await retention.forgetCallbackTokens()
     }
-    return tickets + tokens
+    let writes = try await all { () throws(PostgresError) in
+      try await retention.forgetKeyedWrites()
+    }
+    return tickets + tokens + writes
   }
 
   /// Forgets old attempts, and deletes the personal data of stores that were uninstalled long ago.

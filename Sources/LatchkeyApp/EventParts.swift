@@ -16,13 +16,13 @@ struct EventParts: Sendable {
   /// `nil` when the setting turns it off.
   let spool: DeliverySpool?
   let inspector: DeliveryInspector
-  let intakeMeter = IntakeMeter()
+  let intakeMeter: IntakeMeter
   let backlog: BacklogMeter
   /// In the order of their start.
   let services: [any Service]
 
   init(
-    settings: Settings, database: Database, keyring: Keyring, logger: Logger
+    settings: Settings, database: Database, keyring: Keyring, pushes: PushSender, logger: Logger
   ) throws {
     feed = EventFeed(database: database)
     let watch = FeedWatch(feed: feed, logger: logger)
@@ -39,14 +39,20 @@ struct EventParts: Sendable {
     inspector = DeliveryInspector(
       policy: settings.webhookSignatures, takesHexadecimal: settings.webhookHexSignatures,
       keys: settings.webhookKeys, wants: settings.webhookRegistration.wants)
-    backlog = BacklogMeter(count: BacklogCount(database: database), logger: logger)
     let replica = Hex.encode(RandomSource.system.bytes(8))
+    let flow = FlowLedger(database: database)
+    let intake = IntakeMeter()
+    intakeMeter = intake
+    backlog = BacklogMeter(
+      count: BacklogCount(database: database),
+      flow: FlowWriter(ledger: flow, name: "flow-" + replica) { FlowCounts(intake, pushes) },
+      logger: logger)
     var services: [any Service] = [
       watch,
       SequencerService(
         sequencer: Sequencer(database: database, holder: replica), logger: logger),
       EventRetention(
-        days: days, deliveries: deliveries,
+        days: days, deliveries: deliveries, flow: flow,
         keepEvents: settings.retention.events, keepDeliveries: settings.retention.deliveries,
         logger: logger),
       backlog,
@@ -55,6 +61,16 @@ struct EventParts: Sendable {
       services.append(DeliveryReplay(spool: spool, keeper: keeper, logger: logger))
     }
     self.services = services
+  }
+}
+
+extension FlowCounts {
+  fileprivate init(_ intake: IntakeMeter, _ pushes: PushSender) {
+    self.init()
+    deliveriesTaken = Int64(clamping: intake.taken)
+    deliveriesRefused = Int64(clamping: intake.refused)
+    pushesMade = Int64(clamping: pushes.made)
+    pushesFailed = Int64(clamping: pushes.failed)
   }
 }
 

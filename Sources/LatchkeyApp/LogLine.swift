@@ -14,20 +14,17 @@ struct LogLine {
 
   func bytes(_ format: LogFormat) -> [UInt8] {
     switch format {
-    case .json: json.encoded() + [UInt8(ascii: "\n")]
+    case .json: json
     case .text: Array(text.utf8)
     }
   }
 
-  private var json: JSONValue {
-    let fields = metadata.sorted { $0.key < $1.key }.map { name, value in
-      JSONValue.Member(LogLine.own.contains(name) ? "metadata_" + name : name, value.json)
+  private var json: [UInt8] {
+    var line = JSONLine(at: at, level: level, label: label, message: message)
+    for (name, value) in metadata.sorted(by: { $0.key < $1.key }) {
+      line.add(LogLine.own.contains(name) ? "metadata_" + name : name, value.json)
     }
-    return .object(
-      [
-        .init("at", .string(at.description)), .init("level", .string(level.rawValue)),
-        .init("logger", .string(label)), .init("message", .string(message)),
-      ] + fields)
+    return line.end()
   }
 
   /// For people; a line break in a value cannot begin a line of its own.

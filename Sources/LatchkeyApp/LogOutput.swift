@@ -1,6 +1,7 @@
 package import Base
 package import Linux
 package import Logging
+package import Web
 
 /// Makes the loggers of this process and knows where their lines go.
 package struct LogOutput: Sendable {
@@ -28,6 +29,18 @@ package struct LogOutput: Sendable {
   /// A logger for one part, named like `latchkey.web`.
   package func logger(_ label: String) -> Logger {
     Logger(label: label) { handler($0) }
+  }
+
+  /// Takes a line for each request.
+  ///
+  /// As JSON it is made without a logger, because it is made for every proxied call: as fast as a few
+  /// appended bytes, and written together with others.
+  package func accessLog(_ label: String) -> AccessLog {
+    guard format == .json else { return .lines(to: logger(label)) }
+    return AccessLog { record in
+      guard record.level >= level else { return }
+      sink.write(record.line(at: clock.now(), label), canWait: true)
+    }
   }
 
   /// Makes loggers that libraries create for themselves come here too; at most once in a process.

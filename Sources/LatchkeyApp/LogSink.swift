@@ -15,15 +15,23 @@ package final class LogSink: Sendable {
   /// What to say when lines were dropped.
   private let notice: @Sendable (_ dropped: Int) -> [UInt8]
 
+  /// Whether somebody is about to write what is pending.
+  private enum Drain {
+    case none, later, now
+  }
+
   private struct State {
     var pending: [UInt8] = []
     var dropped = 0
-    var isDraining = false
+    var drain = Drain.none
     /// The reader has gone for good.
     var isClosed = false
     /// The last write ended within a line.
     var isTorn = false
   }
+
+  /// How long a line may wait for others, which are then written together.
+  private static let patience = DispatchTimeInterval.milliseconds(50)
 
   /// A sink that lets at most `limit` bytes wait to be written.
   package init(
@@ -39,17 +47,28 @@ package final class LogSink: Sendable {
   package var dropped: Int { state.withLock { $0.dropped } }
 
   /// Hands over one line, its line break included.
-  package func write(_ line: [UInt8]) {
-    let mustStart = state.withLock { state in
+  ///
+  /// To wake the writing thread costs more than to make a line: one that `canWait` wakes it for all
+  /// that come within a moment.
+  package func write(_ line: [UInt8], canWait: Bool = false) {
+    let start = state.withLock { state in
       guard !state.isClosed, state.pending.count + line.count <= limit else {
         state.dropped += 1
-        return false
+        return Drain.none
       }
       state.pending += line
-      defer { state.isDraining = true }
-      return !state.isDraining
+      switch state.drain {
+      case .none: state.drain = canWait ? .later : .now
+      case .later where !canWait: state.drain = .now
+      case .later, .now: return .none
+      }
+      return state.drain
     }
-    if mustStart { queue.async { self.drain() } }
+    switch start {
+    case .none: break
+    case .later: queue.asyncAfter(deadline: .now() + Self.patience) { self.drain() }
+    case .now: queue.async { self.drain() }
+    }
   }
 
   /// Waits until what was handed over is written, for a limited time.
@@ -57,7 +76,10 @@ package final class LogSink: Sendable {
     let waiter = Waiter()
     await withCheckedContinuation { continuation in
       waiter.continuation.withLock { $0 = continuation }
-      queue.async { waiter.resume() }
+      queue.async {
+        self.drain()
+        waiter.resume()
+      }
       let milliseconds = Int(clamping: limit.inMilliseconds)
       DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(milliseconds)) {
         waiter.resume()
@@ -102,7 +124,7 @@ package final class LogSink: Sendable {
   private func nextBatch() -> (bytes: [UInt8], lines: Int)? {
     state.withLock { state in
       guard !state.pending.isEmpty else {
-        state.isDraining = false
+        state.drain = .none
         return nil
       }
       var bytes = state.isTorn ? [UInt8(ascii: "\n")] : []

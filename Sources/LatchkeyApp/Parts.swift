@@ -18,6 +18,7 @@ struct Parts: Sendable {
   let directory: StoreDirectory
   let canary: CanaryCall
   let watch: RevocationWatch
+  let health: HealthWatch
   let admission: CallAdmission
   let gateway: StoreGateway
   let callbacks: Callbacks
@@ -26,6 +27,7 @@ struct Parts: Sendable {
   /// Of callers' calls and our own.
   let time: CallTime
   let gatewayMeter: GatewayMeter
+  let keyedMeter = KeyedWriteMeter()
   let usage: UsageBook
   let events: EventParts
   let webhooks: WebhookParts
@@ -49,11 +51,20 @@ struct Parts: Sendable {
       source: StoreSnapshot(database: database), keyring: session.keyring, logger: logger)
     canary = CanaryCall(
       client: client, origin: settings.platform.api, directory: directory, time: time)
+    let checks = StoreChecks(database: database, every: settings.checkEvery)
+    let looks = StoreLooks(
+      canary: canary, keyring: session.keyring, checks: checks, logger: logger)
     watch = RevocationWatch(
       revocations: Revocations(database: database), suspicions: suspicions, directory: directory,
-      canary: canary, keyring: session.keyring, logger: logger)
+      looks: looks, logger: logger)
+    health = HealthWatch(
+      checks: checks, looks: looks, directory: directory, suspicions: suspicions,
+      every: settings.checkEvery, logger: logger)
     let upstream = Upstream(
       client: client, origin: settings.platform.api, suspicions: suspicions, time: time)
+    let reader = NameReader(
+      names: StoreNames(database: database), upstream: upstream, directory: directory,
+      userAgent: "Latchkey/\(Server.version)", logger: logger)
     webhooks = WebhookParts(
       settings, session: session, stores: directory, upstream: upstream, logger: logger)
     gateway = StoreGateway(
@@ -61,7 +72,8 @@ struct Parts: Sendable {
       admission: admission,
       settings: GatewaySettings(
         apps: settings.core.apps.map(\.name), userAgent: "Latchkey/\(Server.version)"),
-      meter: gatewayMeter, usage: usage, logger: logger)
+      meter: gatewayMeter, ledger: KeyedWrites(database: database, keyring: session.keyring),
+      keyedMeter: keyedMeter, usage: settings.retention.usage > 0 ? usage : nil, logger: logger)
     if case .failure(let error) = Directory.make(settings.core.dataDirectory, mode: 0o700) {
       throw StartProblem("LATCHKEY_DATA_DIR cannot be made: \(error)")
     }
@@ -71,20 +83,24 @@ struct Parts: Sendable {
         directory: settings.core.dataDirectory + "/spool", keyring: session.keyring, logger: logger)
       : nil
     events = try EventParts(
-      settings: settings, database: database, keyring: session.keyring, logger: logger)
+      settings: settings, database: database, keyring: session.keyring, pushes: pushes.sender,
+      logger: logger)
     callbacks = Callbacks(
       settings: settings.callbacks, database: database, keyring: session.keyring,
       login: CurlLoginHost(client: client, origin: settings.platform.login), spool: spool,
       logger: logger)
     var services: [any Service] = [
-      directory, watch,
+      directory, watch, health,
       KeyUseWriter(directory: directory, keys: ServiceKeys(database: database), logger: logger),
       UsageWriter(
-        book: usage, ledger: UsageLedger(database: database), keepDays: settings.retention.usage,
+        book: usage, ledger: UsageLedger(database: database),
+        failures: CallFailures(database: database), keepDays: settings.retention.usage,
         name: Hex.encode(RandomSource.system.bytes(8)), logger: logger),
       Sweeper(
         database: database, uninstalledDays: settings.retention.uninstalled, logger: logger),
     ]
+    // Without looks by the clock no store is asked on our own account.
+    if settings.checkEvery > .zero { services.append(reader) }
     services += webhooks.services
     if let spool {
       services.append(

@@ -5,7 +5,7 @@ import Events
 import Gateway
 import Install
 import Linux
-package import Logging
+import Logging
 import NIOCore
 import NIOPosix
 import Postgres
@@ -27,7 +27,8 @@ package enum Server {
   ///
   /// Throws before a port opens when something cannot work: a ``StartProblem``, or the error of a
   /// part.
-  package static func run(_ settings: Settings, logger: Logger) async throws {
+  package static func run(_ settings: Settings, log: LogOutput) async throws {
+    let logger = log.logger("latchkey")
     try await DatabaseSession.with(
       settings.core, logger: logger, threads: System.coreCount
     ) { session in
@@ -41,7 +42,7 @@ package enum Server {
         reactor: session.reactor,
         settings: settings.platform.curl(connections: budget.pushes / System.coreCount))
       do {
-        try await serve(settings, session, (client, pushes), budget, logger)
+        try await serve(settings, session, (client, pushes), budget, log, logger)
       } catch {
         await client.shutdown()
         await pushes.shutdown()
@@ -77,7 +78,8 @@ package enum Server {
 
   private static func serve(
     _ settings: Settings, _ session: DatabaseSession,
-    _ clients: (calls: CurlClient, pushes: CurlClient), _ budget: DescriptorBudget, _ logger: Logger
+    _ clients: (calls: CurlClient, pushes: CurlClient), _ budget: DescriptorBudget,
+    _ log: LogOutput, _ logger: Logger
   ) async throws {
     let parts = try Parts(
       settings: settings, session: session, client: clients.calls,
@@ -89,7 +91,7 @@ package enum Server {
     let draining = Draining()
     let listeners = try Wiring(
       settings: settings, session: session, client: clients.calls, parts: parts, budget: budget,
-      draining: draining, logger: logger
+      draining: draining, accessLog: log.accessLog("latchkey"), logger: logger
     ).listeners()
     var configuration = ServiceGroupConfiguration(
       services: (parts.services + listeners).map { .init(service: $0) }, logger: logger)

@@ -16,13 +16,14 @@ struct ServiceMetrics: Sendable {
   let listeners: [(name: String, counters: ListenerCounters)]
 
   var families: [MetricFamily] {
-    parts.gatewayMeter.families + Self.families(of: parts.admission) + parts.time.meter.families
+    parts.gatewayMeter.families + parts.keyedMeter.families + Self.families(of: parts.admission)
+      + parts.time.meter.families
       + Self.families(of: parts.directory.fleet(now: parts.time.clock.now()))
       + ListenerCounters.families(of: listeners) + parts.callbackOutcomes.families
       + parts.events.intakeMeter.families(waiting: parts.events.writer.waitingCount)
       + parts.events.backlog.families + parts.pushes.sender.families + state
       + Self.families(of: database.connectionCounts, limit: database.settings.connections)
-      + parts.webhooks.metrics + Self.process + [Self.build]
+      + parts.health.families + parts.webhooks.metrics + Self.process + [Self.build]
   }
 
   /// How up to date this replica is, and what it holds for the database.
@@ -40,6 +41,10 @@ struct ServiceMetrics: Sendable {
         "latchkey_usage_lost_calls_total",
         "Calls that are not in the usage, because the database was away for too long.",
         parts.usage.lostCalls),
+      .counter(
+        "latchkey_usage_lost_failures_total",
+        "Failed calls that no store's list of errors shows, because too many failed at once.",
+        parts.usage.lostFailures),
       .gauge(
         "latchkey_directory_age_seconds",
         "Since the last good poll for changes of stores and keys; calls are refused after 5.",

@@ -35,9 +35,13 @@ package enum SettingName: String, CaseIterable, Sendable {
   case spool = "LATCHKEY_SPOOL"
   case calls = "LATCHKEY_CALLS"
   case trustedProxies = "LATCHKEY_TRUSTED_PROXIES"
+  case consoleProxySecret = "LATCHKEY_CONSOLE_PROXY_SECRET"
+  case consoleProxyKey = "LATCHKEY_CONSOLE_PROXY_KEY"
+  case consoleProxyUserHeader = "LATCHKEY_CONSOLE_PROXY_USER_HEADER"
   case webhookSignatures = "LATCHKEY_WEBHOOK_SIGNATURES"
   case webhookHexSignatures = "LATCHKEY_WEBHOOK_HEX_SIGNATURES"
   case webhookExceptionsOrigin = "LATCHKEY_WEBHOOK_EXCEPTIONS_ORIGIN"
+  case checkEvery = "LATCHKEY_CHECK_EVERY"
   case repairAfter = "LATCHKEY_REPAIR_AFTER"
   case pushSchedule = "LATCHKEY_PUSH_SCHEDULE"
   case pushPrivate = "LATCHKEY_PUSH_PRIVATE"
@@ -70,7 +74,8 @@ package enum SettingName: String, CaseIterable, Sendable {
   /// Whether the value is never shown, and may stand in a file that `…_FILE` names.
   package var isSecret: Bool {
     switch self {
-    case .clientSecret, .clientSecretOld, .databaseURL, .encryptionKey, .key: true
+    case .clientSecret, .clientSecretOld, .databaseURL, .encryptionKey, .key, .consoleProxySecret:
+      true
     default: false
     }
   }

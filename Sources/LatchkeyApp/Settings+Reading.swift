@@ -1,6 +1,7 @@
 import Base
 import Events
 import Logging
+import Web
 
 extension Settings {
   /// Reads and checks everything; touches no network and no database.
@@ -29,11 +30,14 @@ extension Settings {
     spools = reader.value(.spool, .onOff, default: true)
     calls = reader.value(.calls, .integer(10...100_000), default: 2000)
     trustedProxies = reader.value(.trustedProxies, .networks, default: [])
+    consoleProxy = ConsoleProxy(&reader)
     webhookSignatures = reader.value(.webhookSignatures, .word, default: .observe)
     webhookHexSignatures = reader.value(.webhookHexSignatures, .flag, default: false)
     webhookExceptionsOrigin = reader.optional(.webhookExceptionsOrigin, .origin)
     repairAfter = reader.value(
       .repairAfter, .duration(.seconds(1) ... .seconds(48 * 3600)), default: .seconds(600))
+    checkEvery = reader.value(
+      .checkEvery, .duration(.zero ... .seconds(24 * 3600)), default: .seconds(3600))
     pushSchedule = reader.value(.pushSchedule, .schedule, default: Defaults.pushSchedule)
     pushReach = reader.value(.pushPrivate, .word, default: .loopback)
     retention = RetentionSettings(&reader)
@@ -89,5 +93,6 @@ extension CoreSettings {
 enum Defaults {
   static let pushSchedule: [Duration] = [5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400]
     .map { .seconds($0) }
+  static let consoleUserHeader = "X-Forwarded-User"
   static let frameAncestors = ["https://*.mybigcommerce.com", "https://*.bigcommerce.com"]
 }

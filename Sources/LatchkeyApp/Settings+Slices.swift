@@ -1,6 +1,8 @@
 import Base
+import HTTPTypes
 import Linux
 import Logging
+import Vault
 import Web
 
 extension PlatformSettings {
@@ -67,12 +69,62 @@ extension ListenerSettings {
   }
 }
 
+extension ConsoleProxy {
+  /// `nil` when there is none, or when something is wrong with it.
+  init?(_ reader: inout SettingsReader) {
+    let secret = reader.secret(.consoleProxySecret, .sharedSecret)
+    let key = reader.optional(.consoleProxyKey, .keyID)
+    let header = reader.value(
+      .consoleProxyUserHeader, .fieldName, default: Defaults.consoleUserHeader)
+    let (hasSecret, hasKey) = (
+      reader.isGiven(.consoleProxySecret), reader.isGiven(.consoleProxyKey)
+    )
+    if hasSecret != hasKey {
+      let (missing, present) =
+        hasSecret
+        ? (SettingName.consoleProxyKey, SettingName.consoleProxySecret)
+        : (.consoleProxySecret, .consoleProxyKey)
+      reader.problem(missing, "is needed with \(present.rawValue)")
+    }
+    if reader.isGiven(.consoleProxyUserHeader), !hasSecret, !hasKey {
+      reader.problem(
+        .consoleProxyUserHeader, "has no effect without \(SettingName.consoleProxySecret.rawValue)")
+    }
+    guard let secret, let key, let field = HTTPField.Name(header) else { return nil }
+    self.init(secret: secret, keyID: key, userField: field)
+  }
+}
+
+extension SettingForm where Value == String {
+  /// A secret between machines.
+  static let sharedSecret = SettingForm(
+    expectation: "32 to 200 printable characters without spaces",
+    read: { $0.isToken && (32...200).contains($0.utf8.count) ? $0 : nil }, write: { $0 })
+
+  /// The ID of a service key, not the key.
+  static let keyID = SettingForm(
+    expectation: "the ID of a service key, 12 characters; not the key itself",
+    read: { ServiceKey.isID($0) ? $0 : nil }, write: { $0 })
+
+  /// The name of a field that only a proxy would set.
+  static let fieldName = SettingForm(
+    expectation: "the name of a header, such as X-Forwarded-User",
+    read: { text in
+      let isName = text.utf8.allSatisfy {
+        $0.isASCIIDigit || $0 == UInt8(ascii: "-")
+          || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0 | 0x20)
+      }
+      return isName && (1...100).contains(text.utf8.count) ? text : nil
+    }, write: { $0 })
+}
+
 extension RetentionSettings {
   init(_ reader: inout SettingsReader) {
     let days = SettingForm.integer(1...3650, unit: " of days")
     events = reader.value(.retentionEvents, days, default: 30)
     deliveries = reader.value(.retentionDeliveries, days, default: 14)
-    usage = reader.value(.retentionUsage, days, default: 90)
+    usage = reader.value(
+      .retentionUsage, SettingForm.integer(0...3650, unit: " of days"), default: 90)
     uninstalled = reader.value(.retentionUninstalled, days, default: 30)
   }
 }

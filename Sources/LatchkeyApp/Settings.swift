@@ -24,6 +24,8 @@ package struct Settings: Sendable {
   package let calls: Int
   /// Addresses or blocks whose `X-Forwarded-For` counts.
   package let trustedProxies: [String]
+  /// The proxy that logs people in to the console, if any.
+  package let consoleProxy: ConsoleProxy?
   /// What happens to a delivery whose signature is missing or wrong.
   package let webhookSignatures: SignaturePolicy
   /// Whether a delivery without BigCommerce's own signature may be signed in hexadecimal.
@@ -32,6 +34,8 @@ package struct Settings: Sendable {
   package let webhookExceptionsOrigin: Origin?
   /// An outage of the whole service that is longer has what changed meanwhile read from the stores.
   package let repairAfter: Duration
+  /// Between looks at a store by the clock; zero: none.
+  package let checkEvery: Duration
   /// Delays between attempts to push an event.
   package let pushSchedule: [Duration]
   /// Which addresses pushes may go to beside public ones.

@@ -25,6 +25,7 @@ struct Wiring: Sendable {
   let parts: Parts
   let budget: DescriptorBudget
   let draining: Draining
+  let accessLog: AccessLog
   let logger: Logger
 
   func listeners() throws -> [any Service] {
@@ -34,7 +35,7 @@ struct Wiring: Sendable {
     let environment = ListenerEnvironment(
       loops: session.loops, draining: draining,
       requestIDs: RequestIDSource(seed: .random(in: .min ... .max)), logger: logger,
-      trustedProxies: proxies)
+      trustedProxies: proxies, accessLog: accessLog)
     let internalIdentity = try identity(settings.internalListener)
     let publicIdentity = try identity(settings.publicListener)
     let directory = parts.directory
@@ -43,16 +44,20 @@ struct Wiring: Sendable {
     let metrics = ServiceMetrics(
       parts: parts, database: session.database,
       listeners: [("public", counters.public), ("internal", counters.internal)])
+    let api = api()
+    let events = EventStream(reader: parts.events.reader, draining: draining)
     return [
       try Listeners.internalListener(
         place(
           settings.internalListener, internalIdentity, .internalListener,
-          counters.internal, beside: counters.public), gateway: parts.gateway, api: api(),
+          counters.internal, beside: counters.public), gateway: parts.gateway, api: api,
         authenticate: authenticate,
         readiness: {
           directory.current() == nil ? "Changes of stores and keys could not be read for 5 s." : nil
-        }, metrics: MetricsPage(isOpen: settings.metricsOpen) { metrics.families },
-        events: EventStream(reader: parts.events.reader, draining: draining), in: environment
+        },
+        pages: try ServicePages(
+          api.operations(with: events), version: Server.version, areOpen: settings.metricsOpen
+        ) { metrics.families }, events: events, console: try console(api), in: environment
       ) { log.notice("internal listener", metadata: ["port": "\($0)"]) },
       try Listeners.publicListener(
         place(
@@ -61,7 +66,7 @@ struct Wiring: Sendable {
         callbacks: NoticedCallbacks(
           callbacks: parts.callbacks, outcomes: parts.callbackOutcomes,
           failurePages: failurePages, changed: changed),
-        webhooks: { [intake] request in await intake.take(request) },
+        deliveries: intake,
         isReady: { directory.current() != nil }, in: environment
       ) { log.notice("public listener", metadata: ["port": "\($0)"]) },
       IdentityReload(
@@ -120,7 +125,7 @@ struct Wiring: Sendable {
         supportURL: settings.brand.supportURL))
   }
 
-  private func authenticate(_ headers: HTTPFields) -> Result<APICaller, Problem> {
+  func authenticate(_ headers: HTTPFields) -> Result<APICaller, Problem> {
     guard let snapshot = parts.directory.current() else { return .failure(.databaseUnavailable) }
     guard let presented = CallerKey.read(headers),
       let key = snapshot.caller(presented, at: WallClock.system.now())
@@ -164,6 +169,9 @@ struct Wiring: Sendable {
           states: InstallationStates(database: database), tokens: tokens, importer: importer,
           changed: changed
         ).routes
+        + StoreErrorsAPI(
+          failures: CallFailures(database: database), listing: StoreListing(database: database)
+        ).routes
         + EventsAPI(reader: parts.events.reader, feed: parts.events.feed, draining: draining).routes
         + DeliveriesAPI(log: DeliveryLog(database: database)).routes
         + parts.webhooks.api.routes + RepairsAPI(repairs: parts.webhooks.repairs).routes
@@ -172,6 +180,12 @@ struct Wiring: Sendable {
           drift: ScopeDrift(database: database), listing: StoreListing(database: database),
           apps: settings.core.apps.map(\.name)
         ).routes
+        + FleetAPI(
+          count: FleetCount(database: database), drift: ScopeDrift(database: database),
+          webhooks: WebhookStates(database: database), apps: settings.core.apps.map(\.name),
+          waiting: { [meter = parts.events.backlog] in meter.backlog }
+        ).routes
+        + FlowAPI(ledger: FlowLedger(database: database)).routes
         + AuditAPI(trail: AuditTrail(database: database)).routes
         + UsageAPI(
           reading: UsageReading(database: database), apps: settings.core.apps.map(\.name)

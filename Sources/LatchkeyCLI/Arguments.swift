@@ -105,6 +105,30 @@ struct PageOptions: ParsableArguments {
   }
 }
 
+/// The options of a list that the API gives a page at a time: of which stores, when, and how much.
+struct ListOptions: ParsableArguments {
+  @Option(name: .long, help: "Only of this store hash.")
+  var store: StoreHash?
+  @OptionGroup var app: AppOptions
+  @OptionGroup var page: PageOptions
+  @Option(name: .long, help: "Go on where a list ended: its next.")
+  var after: String?
+  @OptionGroup var output: OutputOptions
+
+  /// Reads the list, narrowed further by a query.
+  ///
+  /// - Returns: the rows, and where to go on if there are more.
+  func rows(
+    of path: String, _ query: APIPath.Query, on console: Console
+  ) async throws -> (rows: [JSONValue], next: String?) {
+    try await APIClient.with(console) { client in
+      try await client.rows(
+        path, [("store", store?.text), ("app", app.app?.text)] + query + page.query,
+        atMost: page.limit, after: after, progress: console)
+    }
+  }
+}
+
 extension JSONValue {
   /// A member for a table: text as it is, a list with spaces, an object as `name=value`, nothing
   /// for null.

@@ -12,28 +12,18 @@ struct AuditCommand: Command {
         latchkey audit --store abc123
       """)
 
-  @Option(name: .long, help: "Only of this store hash.")
-  var store: StoreHash?
-  @OptionGroup var app: AppOptions
   @Option(
     name: .long, help: "Only by this actor: a key's ID, bigcommerce, latchkey or bootstrap.")
   var actor: String?
   @Option(name: .long, help: "Only this act, such as key_create.")
   var action: String?
-  @OptionGroup var page: PageOptions
-  @Option(name: .long, help: "Go on where a list ended: its next.")
-  var after: String?
-  @OptionGroup var output: OutputOptions
+  @OptionGroup var list: ListOptions
 
   func run(on console: Console) async throws {
-    let (rows, next) = try await APIClient.with(console) { client in
-      try await client.rows(
-        "/v1/audit",
-        [("store", store?.text), ("app", app.app?.text), ("actor", actor), ("action", action)]
-          + page.query, atMost: page.limit, after: after, progress: console)
-    }
+    let (rows, next) = try await list.rows(
+      of: "/v1/audit", [("actor", actor), ("action", action)], on: console)
     try console.page(
-      rows, next: next, asJSON: output.json, none: "Nothing was done.",
+      rows, next: next, asJSON: list.output.json, none: "Nothing was done.",
       [
         ("at", "AT"), ("actor", "ACTOR"), ("actor_name", "NAME"), ("action", "ACTION"),
         ("app", "APP"), ("store_hash", "STORE"), ("request_id", "REQUEST"),

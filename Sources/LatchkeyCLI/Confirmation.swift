@@ -86,3 +86,29 @@ struct ConfirmationOptions: ParsableArguments {
       hasTerminal: console.hasInputTerminal && console.hasErrorTerminal)
   }
 }
+
+/// A thing that an argument names and a command changes, after a look at it.
+protocol ChangedThing: Sendable {
+  var id: String { get }
+  /// What it is, in a word.
+  var noun: String { get }
+  /// Where the API has it.
+  var target: String { get }
+
+  /// By what a person knows it; throws when it is not there.
+  func look(_ client: APIClient, _ console: Console) async throws -> String
+}
+
+extension ChangedThing {
+  /// Looks at the thing, asks, and only then makes the call, which is told where the API has it.
+  ///
+  /// - Returns: the answer, `nil` when nothing was done.
+  func change(
+    _ verb: String, _ consequence: String, _ confirmation: ConfirmationOptions,
+    _ console: Console, _ call: (String) -> APICall
+  ) async throws -> JSONValue? {
+    try await confirmation.change(with: call(target), on: console) { client in
+      "\(verb) the \(noun) \(id) (\(try await look(client, console)))\(consequence)"
+    }
+  }
+}

@@ -86,6 +86,15 @@ package struct Console: Sendable {
     writeErrors(Array("\r\u{1B}[K\(text)".utf8))
   }
 
+  /// The same with a bar, for work whose end is known.
+  func progress<Number: BinaryInteger>(_ done: Number, of total: Number, _ things: String) {
+    let share = total > 0 ? min(1, max(0, Double(done) / Double(total))) : 1
+    let filled = Int(share * 24)
+    let bar =
+      String(repeating: "█", count: filled) + String(repeating: "░", count: 24 - filled)
+    progress("\(bar) \(Int(share * 100)) %  \(done) of \(total) \(things)")
+  }
+
   /// Removes what ``progress(_:)`` showed last.
   func endProgress() {
     progress("")

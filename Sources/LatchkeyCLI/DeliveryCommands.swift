@@ -24,9 +24,6 @@ extension DeliveryCommands {
           latchkey deliveries list --signature invalid --since 1h
         """)
 
-    @Option(name: .long, help: "Only of this store hash.")
-    var store: StoreHash?
-    @OptionGroup var app: AppOptions
     @Option(
       name: .long, help: "Only of this scope, such as store/order/created or 'store/order/*'.")
     var scope: String?
@@ -35,22 +32,14 @@ extension DeliveryCommands {
     @Option(
       name: .long, help: "Only those whose signature was found so: valid, absent, invalid, off.")
     var signature: String?
-    @OptionGroup var page: PageOptions
-    @Option(name: .long, help: "Go on where a list ended: its next.")
-    var after: String?
-    @OptionGroup var output: OutputOptions
+    @OptionGroup var list: ListOptions
 
     func run(on console: Console) async throws {
-      let (rows, next) = try await APIClient.with(console) { client in
-        try await client.rows(
-          "/v1/deliveries",
-          [
-            ("store", store?.text), ("app", app.app?.text), ("scope", scope), ("status", status),
-            ("signature", signature),
-          ] + page.query, atMost: page.limit, after: after, progress: console)
-      }
+      let (rows, next) = try await list.rows(
+        of: "/v1/deliveries",
+        [("scope", scope), ("status", status), ("signature", signature)], on: console)
       try console.page(
-        rows, next: next, asJSON: output.json, none: "No deliveries.",
+        rows, next: next, asJSON: list.output.json, none: "No deliveries.",
         [
           ("id", "ID"), ("received_at", "RECEIVED"), ("app", "APP"), ("store_hash", "STORE"),
           ("scope", "SCOPE"), ("signature", "SIGNATURE"), ("quarantine", "QUARANTINE"),

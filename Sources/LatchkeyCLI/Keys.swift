@@ -203,7 +203,7 @@ extension Keys {
 }
 
 /// Which key a command is about.
-struct KeyArgument: ParsableArguments {
+struct KeyArgument: ParsableArguments, ChangedThing {
   @Argument(help: "The key's ID, as keys list shows it; the part after lk_ in the key.")
   var id: String
 
@@ -215,22 +215,15 @@ struct KeyArgument: ParsableArguments {
     }
   }
 
-  /// Looks at the key, asks, and only then calls.
-  ///
-  /// - Returns: the answer, `nil` when nothing was done.
-  func change(
-    _ verb: String, _ consequence: String, _ confirmation: ConfirmationOptions,
-    _ console: Console, _ call: (String) -> APICall
-  ) async throws -> JSONValue? {
-    try await confirmation.change(
-      with: call("/v1/keys/" + APIPath.escaped(id)), on: console
-    ) { client in
-      let keys = try await client.rows("/v1/keys", progress: console)
-      guard let key = keys.first(where: { $0["id"]?.string == id }) else {
-        throw CommandFailure(text: "There is no key \(id). latchkey keys list shows all.")
-      }
-      return "\(verb) the key \(id) (\(key.shown("name")))\(consequence)"
+  var noun: String { "key" }
+  var target: String { "/v1/keys/" + APIPath.escaped(id) }
+
+  func look(_ client: APIClient, _ console: Console) async throws -> String {
+    let keys = try await client.rows("/v1/keys", progress: console)
+    guard let key = keys.first(where: { $0["id"]?.string == id }) else {
+      throw CommandFailure(text: "There is no key \(id). latchkey keys list shows all.")
     }
+    return key.shown("name")
   }
 }
 

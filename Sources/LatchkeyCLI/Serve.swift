@@ -16,7 +16,7 @@ struct Serve: Command {
     let output = LogOutput(settings.core.logging)
     output.bootstrap()
     do {
-      try await Server.run(settings, logger: output.logger("latchkey"))
+      try await Server.run(settings, log: output)
     } catch {
       await output.flush()
       throw error

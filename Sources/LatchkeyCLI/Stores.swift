@@ -7,7 +7,8 @@ struct Stores: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "List, look at, label, import, verify, suspend, resume and delete stores.",
     subcommands: [
-      List.self, Show.self, Label.self, Import.self, Verify.self, Suspend.self, Resume.self,
+      List.self, Show.self, Errors.self, Label.self, Import.self, Verify.self, Suspend.self,
+      Resume.self,
       Delete.self,
     ])
 }
@@ -26,7 +27,22 @@ extension Stores {
     var missingScope: String?
     @Option(name: .long, help: "Only those with this label.")
     var label: String?
-    @Option(name: .customLong("q"), help: "Only those whose store hash begins with this.")
+    @Option(
+      name: .long,
+      help: """
+        Only those that answer so: healthy, revoked, scope, suspended, plan, rate, network, unknown; several with \
+        commas between.
+        """)
+    var health: String?
+    @Option(
+      name: .long,
+      help: """
+        Only those with this problem: revoked, drift (a required scope is missing), webhooks, health, or any of them.
+        """)
+    var problem: String?
+    @Option(
+      name: .customLong("q"),
+      help: "Only those whose store hash, name or domain begins with this.")
     var prefix: String?
     @OptionGroup var app: AppOptions
     @OptionGroup var output: OutputOptions
@@ -37,17 +53,20 @@ extension Stores {
           "/v1/stores",
           [
             ("state", state), ("scope", scope), ("missing_scope", missingScope), ("label", label),
-            ("q", prefix), ("app", app.app?.text),
+            ("health", health), ("problem", problem), ("q", prefix), ("app", app.app?.text),
           ], progress: console)
       }
       guard !output.json else { return try console.line(JSONValue.list(rows).prettyText) }
       guard !rows.isEmpty else { return console.note("No stores.") }
       var table = Table(
-        ["STORE", "APP", "STATE", "LABELS", "GEN", "INSTALLED", "VERIFIED", "MISSING SCOPES"])
+        [
+          "STORE", "NAME", "APP", "STATE", "HEALTH", "LABELS", "GEN", "INSTALLED", "VERIFIED",
+          "MISSING SCOPES",
+        ])
       for row in rows {
         table.add(
           [
-            "store_hash", "app", "state", "labels", "generation", "installed_at",
+            "store_hash", "name", "app", "state", "health", "labels", "generation", "installed_at",
             "token_verified_at", "missing_scopes",
           ].map(row.shown))
       }

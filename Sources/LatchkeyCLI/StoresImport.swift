@@ -55,7 +55,7 @@ extension Stores {
       let total = batches.map(\.lineNumbers.count).reduce(0, +)
       defer { console.endProgress() }
       for batch in batches {
-        console.progress("\(outcome.rows.count) of \(total) stores")
+        console.progress(outcome.rows.count, of: total, "stores")
         do {
           let target = APIPath.target(
             "/v1/stores/import",

@@ -14,21 +14,11 @@ extension Subscriptions {
         Subscribers know an event by its ID, which stays.
         """)
 
-    @OptionGroup var subscription: SubscriptionArgument
-    @Option(name: .long, help: "An event's ID; may be repeated.")
-    var event: [String] = []
-    @OptionGroup var selection: SelectionOptions
-    @OptionGroup var confirmation: ConfirmationOptions
-    @OptionGroup var output: OutputOptions
-
-    func validate() throws { try selection.check(ids: event, named: "--event") }
+    @OptionGroup var events: SubscriptionEvents
 
     func run(on console: Console) async throws {
-      let act = CountedAct(
-        target: subscription.target + "/replay", body: selection.body(ids: event),
-        verb: "replay", done: "replayed")
-      try await act.run(confirmation, output, console) { count, _ in
-        "push \(count) events once more to the subscription \(subscription.id)"
+      try await events.act("replay", done: "replayed", on: console) { count in
+        "push \(count) events once more to the subscription \(events.subscription.id)"
       } outcome: { count in
         "\(count) deliveries are due again."
       }
@@ -45,21 +35,11 @@ extension Subscriptions {
         Only what is dead is forgotten; the audit names it, and while the feed has an event it can be replayed.
         """)
 
-    @OptionGroup var subscription: SubscriptionArgument
-    @Option(name: .long, help: "An event's ID; may be repeated.")
-    var event: [String] = []
-    @OptionGroup var selection: SelectionOptions
-    @OptionGroup var confirmation: ConfirmationOptions
-    @OptionGroup var output: OutputOptions
-
-    func validate() throws { try selection.check(ids: event, named: "--event") }
+    @OptionGroup var events: SubscriptionEvents
 
     func run(on console: Console) async throws {
-      let act = CountedAct(
-        target: subscription.target + "/discard", body: selection.body(ids: event),
-        verb: "discard", done: "discarded")
-      try await act.run(confirmation, output, console) { count, _ in
-        "forget \(count) dead letters of the subscription \(subscription.id)"
+      try await events.act("discard", done: "discarded", on: console) { count in
+        "forget \(count) dead letters of the subscription \(events.subscription.id)"
       } outcome: { count in
         "\(count) dead letters are forgotten."
       }
@@ -106,12 +86,41 @@ extension Subscriptions {
   }
 }
 
+/// Which events of a subscription an act is about.
+struct SubscriptionEvents: ParsableArguments {
+  @OptionGroup var subscription: SubscriptionArgument
+  @Option(name: .long, help: "An event's ID; may be repeated.")
+  var event: [String] = []
+  @OptionGroup var selection: SelectionOptions
+  @OptionGroup var confirmation: ConfirmationOptions
+  @OptionGroup var output: OutputOptions
+
+  func validate() throws { try selection.check(ids: event, named: "--event") }
+
+  /// Counts the events, asks and acts; `verb` is also the end of the API's path.
+  func act(
+    _ verb: String, done: String, on console: Console, question: (Int64) -> String,
+    outcome: (Int64) -> String
+  ) async throws {
+    let act = CountedAct(
+      target: subscription.target + "/" + verb, body: selection.body(ids: event), verb: verb,
+      done: done)
+    try await act.run(
+      confirmation, output, console, question: { count, _ in question(count) }, outcome: outcome)
+  }
+}
+
 /// Which subscription a command is about.
-struct SubscriptionArgument: ParsableArguments {
+struct SubscriptionArgument: ParsableArguments, ChangedThing {
   @Argument(help: "The subscription's ID, as subscriptions list shows it.")
   var id: String
 
+  var noun: String { "subscription" }
   var target: String { "/v1/subscriptions/" + APIPath.escaped(id) }
+
+  func look(_ client: APIClient, _ console: Console) async throws -> String {
+    try await client.document(APICall(method: .get, target: target)).shown("url")
+  }
 
   /// Calls, and shows the answer's facts.
   @discardableResult
@@ -130,19 +139,6 @@ struct SubscriptionArgument: ParsableArguments {
       try console.line(Table.facts(facts, color: console.hasColor))
     }
     return record
-  }
-
-  /// Looks at the subscription, asks, and only then calls.
-  ///
-  /// - Returns: the answer, `nil` when nothing was done.
-  func change(
-    _ verb: String, _ consequence: String, _ confirmation: ConfirmationOptions,
-    _ console: Console, _ call: (String) -> APICall
-  ) async throws -> JSONValue? {
-    try await confirmation.change(with: call(target), on: console) { client in
-      let known = try await client.document(APICall(method: .get, target: target))
-      return "\(verb) the subscription \(id) (\(known.shown("url")))\(consequence)"
-    }
   }
 }
 

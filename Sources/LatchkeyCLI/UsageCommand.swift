@@ -16,9 +16,6 @@ struct UsageCommand: Command {
       hours and days for LATCHKEY_RETENTION_USAGE. Numbers are some seconds old.
       """)
 
-  @Option(name: .long, help: "Only of this store hash.")
-  var store: StoreHash?
-  @OptionGroup var app: AppOptions
   @Option(name: .long, help: ArgumentHelp("Only of this caller.", valueName: "key ID"))
   var caller: String?
   @Option(name: .long, help: "Only of this family of endpoints, such as 'v3/catalog reads'.")
@@ -30,22 +27,14 @@ struct UsageCommand: Command {
   @Option(
     name: .long, help: "A row for each of these: store, caller, family; with commas between.")
   var by: String?
-  @OptionGroup var page: PageOptions
-  @Option(name: .long, help: "Go on where a list ended: its next.")
-  var after: String?
-  @OptionGroup var output: OutputOptions
+  @OptionGroup var list: ListOptions
 
   func run(on console: Console) async throws {
-    let (rows, next) = try await APIClient.with(console) { client in
-      try await client.rows(
-        "/v1/usage",
-        [
-          ("store", store?.text), ("app", app.app?.text), ("caller", caller), ("family", family),
-          ("step", step), ("by", by),
-        ] + page.query, atMost: page.limit, after: after, progress: console)
-    }
+    let (rows, next) = try await list.rows(
+      of: "/v1/usage",
+      [("caller", caller), ("family", family), ("step", step), ("by", by)], on: console)
     try console.page(
-      rows, next: next, asJSON: output.json, none: "No calls.", more: "More", Self.table)
+      rows, next: next, asJSON: list.output.json, none: "No calls.", more: "More", Self.table)
   }
 
   /// What tells rows apart comes first, then what they came to.

@@ -38,13 +38,14 @@ extension VaultCommands {
         try console.line(JSONValue.list(uses.map(\.document)).prettyText)
       } else {
         var table = Table([
-          "KEY", "TOKENS", "WEBHOOK SECRETS", "SUBSCRIPTION SECRETS", "LOADED", "SEALS",
+          "KEY", "TOKENS", "WEBHOOK SECRETS", "SUBSCRIPTION SECRETS", "KEPT ANSWERS", "LOADED",
+          "SEALS",
         ])
         for use in uses {
           table.add(
             [
-              "key_id", "tokens", "webhook_secrets", "subscription_secrets", "is_loaded",
-              "is_sealing",
+              "key_id", "tokens", "webhook_secrets", "subscription_secrets", "kept_answers",
+              "is_loaded", "is_sealing",
             ]
             .map(use.document.shown))
         }
@@ -84,7 +85,7 @@ extension VaultCommands {
         defer { console.endProgress() }
         let done = try await Storage.Rewrap(database: database, keyring: keyring).run(
           act: Act(actor: "latchkey", requestID: nil)
-        ) { console.progress("\($0.rewrapped) of \($0.rewrapped + $0.remaining) secrets") }
+        ) { console.progress($0.rewrapped, of: $0.rewrapped + $0.remaining, "secrets") }
         console.endProgress()
         try console.line("Sealed \(done) secrets with \(key).")
         let left = try await inventory.status().filter { !$0.isSealing }.map(\.values).reduce(0, +)
@@ -104,7 +105,8 @@ extension KeyUse {
     [
       "key_id": .string(keyID), "tokens": .integer(tokens),
       "webhook_secrets": .integer(webhookSecrets),
-      "subscription_secrets": .integer(subscriptionSecrets), "is_loaded": .bool(isLoaded),
+      "subscription_secrets": .integer(subscriptionSecrets),
+      "kept_answers": .integer(keptAnswers), "is_loaded": .bool(isLoaded),
       "is_sealing": .bool(isSealing),
     ]
   }

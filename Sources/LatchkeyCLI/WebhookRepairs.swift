@@ -69,7 +69,8 @@ extension Webhooks {
         let counts = try await RepairReport.counts(client, stores)
         let left = (counts["waiting"] ?? 0) + (counts["running"] ?? 0)
         if left == 0 { return }
-        console.progress("\(left) of \(counts.values.reduce(0, +)) repairs are left")
+        let total = counts.values.reduce(0, +)
+        console.progress(total - left, of: total, "repairs")
         try await Task.sleep(for: .milliseconds(500))
       }
     }

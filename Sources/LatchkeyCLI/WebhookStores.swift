@@ -34,7 +34,7 @@ struct WebhookStores: ParsableArguments {
       after = page["next"]?.string
       guard after != nil else { break }
       if total == nil { total = try await count(client) }
-      console.progress("\(rows.count) of \(total ?? 0) stores")
+      console.progress(Int64(rows.count), of: total ?? 0, "stores")
     } while after != nil
     return rows
   }

@@ -114,7 +114,7 @@ extension Webhooks {
       while true {
         let pending = try await stores.pending(client)
         if pending == 0 { break }
-        console.progress("\(max(0, total - pending)) of \(total) stores")
+        console.progress(max(0, total - pending), of: total, "stores")
         try await Task.sleep(for: .milliseconds(500))
       }
       console.endProgress()

@@ -39,9 +39,12 @@ package final class Database: Service, Sendable {
 
   /// Runs one statement, which commits by itself.
   ///
-  /// When the task is cancelled after the statement was sent, its answer is still awaited.
+  /// It is tried again as ``transaction(_:)`` is. When the task is cancelled after the statement was
+  /// sent, its answer is still awaited.
   package func query(_ statement: Statement) async throws(PostgresError) -> QueryResult {
-    let results = try await exchange(.single(statement))
+    let results = try await repeating { () throws(PostgresError) in
+      try await exchange(.single(statement))
+    }
     guard let result = results.first else { throw .unknownOutcome }
     return result
   }
@@ -53,14 +56,23 @@ package final class Database: Service, Sendable {
   package func transaction(
     _ statements: [Statement]
   ) async throws(PostgresError) -> [QueryResult] {
+    try await repeating { () throws(PostgresError) in
+      try await exchange(.transaction(statements))
+    }
+  }
+
+  /// Tries again what lost against another transaction, three times in all.
+  package func repeating<Value: Sendable>(
+    _ act: () async throws(PostgresError) -> Value
+  ) async throws(PostgresError) -> Value {
     for _ in 0..<2 {
       do throws(PostgresError) {
-        return try await exchange(.transaction(statements))
+        return try await act()
       } catch {
         guard error == .serialization else { throw error }
       }
     }
-    return try await exchange(.transaction(statements))
+    return try await act()
   }
 
   /// Runs the body in one transaction, which commits when the body returns and is rolled back when

@@ -6,15 +6,19 @@ package struct Migration: Sendable, Equatable {
   package let name: String
   /// The statements, run in one transaction; no `BEGIN` or `COMMIT` of their own.
   package let sql: String
+  /// SHA-256 in hexadecimal digits of what it was before, where a database with that content is as
+  /// good, given the migrations that follow.
+  package let formerChecksums: [String]
 
-  package init(version: Int, name: String, sql: String) {
+  package init(version: Int, name: String, sql: String, formerChecksums: [String] = []) {
     self.version = version
     self.name = name
     self.sql = sql
+    self.formerChecksums = formerChecksums
   }
 
   /// Reads version and name from a file's name, which must be `NNNN_name.sql`.
-  package init?(fileName: String, sql: [UInt8]) {
+  package init?(fileName: String, sql: [UInt8], formerChecksums: [String] = []) {
     guard fileName.hasSuffix(".sql"), let underscore = fileName.firstIndex(of: "_") else {
       return nil
     }
@@ -23,7 +27,8 @@ package struct Migration: Sendable, Equatable {
     let name = fileName[fileName.index(after: underscore)...].dropLast(4)
     guard !name.isEmpty else { return nil }
     self.init(
-      version: version, name: String(name), sql: String(decoding: sql, as: UTF8.self))
+      version: version, name: String(name), sql: String(decoding: sql, as: UTF8.self),
+      formerChecksums: formerChecksums)
   }
 }
 

@@ -38,7 +38,7 @@ package struct Migrator: Sendable {
   /// The versions that are not applied yet.
   package func pending(on database: Database) async throws(MigrationError) -> [Int] {
     let recorded = try await recorded(on: database)
-    return migrations.map(\.version).filter { recorded[$0] == nil }
+    return migrations.map(\.version).filter { !recorded.contains($0) }
   }
 
   /// Succeeds when exactly these migrations have been applied, with this content.
@@ -46,16 +46,15 @@ package struct Migrator: Sendable {
     try checkList()
     let recorded = try await recorded(on: database)
     let newest = migrations.last?.version ?? 0
-    if let version = recorded.keys.max(), version > newest {
+    if let version = recorded.max(), version > newest {
       throw .tooNew(database: version, binary: newest)
     }
-    for migration in migrations {
-      guard let checksum = recorded[migration.version] else { continue }
-      guard try await checksum == Self.checksum(of: migration, on: database) else {
+    for migration in migrations where recorded.contains(migration.version) {
+      guard try await isSame(migration, on: database) else {
         throw .changed(version: migration.version, name: migration.name)
       }
     }
-    let missing = migrations.map(\.version).filter { recorded[$0] == nil }
+    let missing = migrations.map(\.version).filter { !recorded.contains($0) }
     guard missing.isEmpty else { throw .pending(missing) }
   }
 
@@ -110,11 +109,7 @@ package struct Migrator: Sendable {
           """))
       return false
     }
-    let rows = try await transaction.query(
-      Statement(
-        "SELECT checksum = sha256($2) AS same FROM schema_migrations WHERE version = $1",
-        [migration.version, Array(migration.sql.utf8)])
-    ).rows
+    let rows = try await transaction.query(comparison(of: migration)).rows
     guard let row = rows.first else { return false }
     guard try row.decode("same", as: Bool.self) else {
       throw MigrationError.changed(version: migration.version, name: migration.name)
@@ -134,18 +129,17 @@ package struct Migrator: Sendable {
         [migration.version, migration.name, Array(migration.sql.utf8)]))
   }
 
-  private func recorded(on database: Database) async throws(MigrationError) -> [Int: [UInt8]] {
+  /// The versions that have been applied.
+  private func recorded(on database: Database) async throws(MigrationError) -> Set<Int> {
     do throws(PostgresError) {
       guard
         try await Self.hasTable({ statement throws(PostgresError) in
           try await database.query(statement)
         })
-      else { return [:] }
-      var recorded: [Int: [UInt8]] = [:]
-      for row in try await database.query(
-        Statement("SELECT version, checksum FROM schema_migrations")
-      ).rows {
-        recorded[try row.decode("version")] = try row.decode("checksum", as: [UInt8].self)
+      else { return [] }
+      var recorded: Set<Int> = []
+      for row in try await database.query(Statement("SELECT version FROM schema_migrations")).rows {
+        recorded.insert(try row.decode("version"))
       }
       return recorded
     } catch {
@@ -161,14 +155,23 @@ package struct Migrator: Sendable {
     return try answer.rows.first?.decode("there") ?? false
   }
 
-  /// The server's SHA-256, so that no second implementation is needed.
-  private static func checksum(
-    of migration: Migration, on database: Database
-  ) async throws(MigrationError) -> [UInt8] {
+  /// Whether a migration was applied with this content; no row when it was not applied.
+  ///
+  /// By the server's SHA-256, so that no second implementation is needed.
+  private static func comparison(of migration: Migration) -> Statement {
+    Statement(
+      """
+      SELECT checksum = sha256($2) OR encode(checksum, 'hex') = ANY($3::text[]) AS same
+      FROM schema_migrations WHERE version = $1
+      """, [migration.version, Array(migration.sql.utf8), migration.formerChecksums])
+  }
+
+  private func isSame(
+    _ migration: Migration, on database: Database
+  ) async throws(MigrationError) -> Bool {
     do throws(PostgresError) {
-      let answer = try await database.query(
-        Statement("SELECT sha256($1) AS checksum", [Array(migration.sql.utf8)]))
-      return try answer.rows.first?.decode("checksum") ?? []
+      return try await database.query(Self.comparison(of: migration)).rows.first?.decode("same")
+        ?? false
     } catch {
       throw .database(error)
     }

@@ -25,11 +25,9 @@ package final class Reactor: Sendable {
       descriptors.append(set.descriptor)
       sets.append(NIOLoopBoundBox.makeBoxSendingValue(set, eventLoop: loop))
     }
-    let late = LateWatcher()
-    watcher = try Watcher(sets: descriptors, pokes: Self.pokes(sets, late))
+    watcher = try Watcher(sets: descriptors, pokes: Self.pokes(sets))
     self.loops = loops
     self.sets = sets
-    late.watcher.withLock { $0 = watcher }
   }
 
   /// The loops in turn, one per call.
@@ -81,20 +79,13 @@ package final class Reactor: Sendable {
     }
   }
 
-  /// The watcher, once it exists: the pokes that it is made of need it for re-arming.
-  private final class LateWatcher: Sendable {
-    let watcher = Mutex<Watcher?>(nil)
-  }
-
-  private static func pokes(
-    _ sets: [NIOLoopBoundBox<PollSet>], _ late: LateWatcher
-  ) -> [Watcher.Poke] {
+  private static func pokes(_ sets: [NIOLoopBoundBox<PollSet>]) -> [Watcher.Poke] {
     sets.enumerated().map { index, set in
-      {
+      { watcher in
         set.eventLoop.execute {
           set.value.drain()
           // Last, so that one poke serves everything that is there.
-          late.watcher.withLock { $0 }?.rearm(index)
+          watcher.rearm(index)
         }
       }
     }

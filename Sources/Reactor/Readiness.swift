@@ -9,10 +9,13 @@ package struct Readiness: OptionSet, Sendable, Hashable {
     self.rawValue = rawValue
   }
 
+  /// As good as `[]`, which is made by a generic initialiser each time.
+  package static let none = Readiness()
   /// Bytes, an end of stream or a new connection can be read.
   package static let readable = Readiness(rawValue: 1)
   /// Bytes can be written, or a connection attempt has ended.
   package static let writable = Readiness(rawValue: 2)
+  package static let both = Readiness(rawValue: 3)
   /// The descriptor has failed or the peer has hung up.
   ///
   /// Reported without being asked for, always together with `readable` and `writable`, so that
@@ -29,11 +32,11 @@ package struct Readiness: OptionSet, Sendable, Hashable {
 
   /// What epoll reported.
   init(epollEvents events: UInt32) {
-    self = []
-    if events & (EPOLLIN.rawValue | EPOLLRDHUP.rawValue) != 0 { insert(.readable) }
-    if events & EPOLLOUT.rawValue != 0 { insert(.writable) }
     if events & (EPOLLERR.rawValue | EPOLLHUP.rawValue) != 0 {
-      formUnion([.readable, .writable, .failed])
+      rawValue = 7
+    } else {
+      let isReadable = events & (EPOLLIN.rawValue | EPOLLRDHUP.rawValue) != 0
+      rawValue = (isReadable ? 1 : 0) | (events & EPOLLOUT.rawValue != 0 ? 2 : 0)
     }
   }
 }

@@ -9,8 +9,11 @@ import Synchronization
 /// itself a descriptor that can be polled. The sets are watched one-shot: after a poke the thread
 /// does not look at a set again until the loop has drained it and called `rearm`.
 final class Watcher: Sendable {
-  /// Pokes one loop.
-  typealias Poke = @Sendable () -> Void
+  /// Pokes one loop, which must call `rearm` in the end.
+  ///
+  /// Takes the watcher as an argument: one that the watcher held and that held it would keep both,
+  /// and the loops, for ever.
+  typealias Poke = @Sendable (Watcher) -> Void
 
   private struct State {
     var thread: pthread_t?
@@ -27,7 +30,7 @@ final class Watcher: Sendable {
   /// The token of the descriptor that ends the thread.
   private static let endToken = UInt64.max
 
-  /// Watches `sets[i]` by calling `pokes[i]`; the thread runs when this returns.
+  /// Watches `sets[i]` by calling `pokes[i]` with itself; the thread runs when this returns.
   init(sets: [Int32], pokes: [Poke]) throws(ReactorError) {
     self.sets = sets
     self.pokes = pokes
@@ -120,7 +123,7 @@ final class Watcher: Sendable {
       for index in 0..<max(0, Int(count)) {
         let token = unsafe buffer[index].data.u64
         if token == Self.endToken { return false }
-        pokes[Int(token)]()
+        pokes[Int(token)](self)
       }
       return true
     }

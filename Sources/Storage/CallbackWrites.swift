@@ -161,8 +161,8 @@ extension CallbackToken {
 }
 
 extension Statement {
-  /// The one end of an installation, whatever told of it: tickets, event, audit, token; the trigger
-  /// on the row parks its webhooks, retires their addresses and ends its repairs.
+  /// The one end of an installation, whatever told of it: tickets, event, audit, kept answers, token;
+  /// the trigger on the row parks its webhooks, retires their addresses and ends its repairs.
   ///
   /// `issuedAt` is by the platform's clock: an install that is not newer no longer counts.
   static func uninstall(
@@ -181,6 +181,7 @@ extension Statement {
       .audit(
         act, "uninstall", installation,
         .object(facts + (jti.map { [.init("jti", .string($0))] } ?? []))),
+      .eraseAnswers(of: installation),
       .destroyToken(of: installation, issuedAt: issuedAt),
     ]
   }

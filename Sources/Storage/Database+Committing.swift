@@ -1,8 +1,16 @@
 import Postgres
 
 extension Database {
-  /// ``withTransaction(_:)`` for a body that throws nothing but the database's errors.
+  /// ``withTransaction(_:)`` for a body that does nothing but ask the database.
+  ///
+  /// One that lost against another transaction is tried again, three times in all.
   func committing<Success: Sendable>(
+    _ body: @Sendable (Transaction) async throws(PostgresError) -> Success
+  ) async throws(PostgresError) -> Success {
+    try await repeating { () throws(PostgresError) in try await committingOnce(body) }
+  }
+
+  private func committingOnce<Success: Sendable>(
     _ body: @Sendable (Transaction) async throws(PostgresError) -> Success
   ) async throws(PostgresError) -> Success {
     do {

@@ -72,8 +72,8 @@ package struct Deliveries: Sendable {
   @discardableResult
   package func record(_ deliveries: [Delivery]) async throws(PostgresError) -> Int {
     let contents = deliveries.map(\.content)
-    let insert = Statement(
-      Deliveries.insert,
+    let keep = Statement(
+      "SELECT keep_deliveries($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) AS kept",
       [
         deliveries.map(\.installation.app.text), deliveries.map(\.installation.store.text),
         deliveries.map(\.key), deliveries.map(\.receivedAt.microseconds),
@@ -83,43 +83,12 @@ package struct Deliveries: Sendable {
         contents.map { $0?.occurredAt.microseconds ?? 0 }, contents.map { $0?.data ?? "" },
       ])
     let signals = DeliverySignals(of: deliveries).statements
-    guard !signals.isEmpty else { return try await database.query(insert).affected }
-    return try await database.transaction([insert] + signals).first?.affected ?? 0
+    let kept =
+      signals.isEmpty
+      ? try await database.query(keep)
+      : try await database.transaction([keep] + signals).first
+    return try kept?.rows.first?.decode("kept") ?? 0
   }
-
-  /// Empty texts stand for NULL, because arrays hold none.
-  ///
-  /// Keys are written in their order, so that two batches never wait for each other in a circle.
-  private static let insert: StaticString = """
-    WITH incoming AS MATERIALIZED (
-      SELECT DISTINCT ON (app_id, store_hash, key) *,
-        count(*) OVER (PARTITION BY app_id, store_hash, key) AS copies
-      FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bigint[], $5::text[], $6::text[], $7::text[],
-        $8::text[], $9::text[], $10::bytea[], $11::bigint[], $12::text[]) WITH ORDINALITY
-        AS row (app_id, store_hash, key, received_at, scope, webhook_id, signature, quarantine, request_id,
-          body, occurred_at, data, number)
-      ORDER BY app_id, store_hash, key, number
-    ), known AS (
-      INSERT INTO delivery_keys AS known (app_id, store_hash, key, repeats)
-      SELECT app_id, store_hash, key, copies - 1 FROM incoming ORDER BY 1, 2, 3
-      ON CONFLICT (app_id, store_hash, key) DO UPDATE SET repeats = known.repeats + excluded.repeats + 1
-      RETURNING app_id, store_hash, key, repeats
-    ), fresh AS MATERIALIZED (
-      SELECT incoming.*, CASE WHEN quarantine = '' THEN 'evt_' || replace(gen_random_uuid()::text, '-', '') END
-        AS event_id
-      FROM incoming JOIN known USING (app_id, store_hash, key) WHERE repeats < copies ORDER BY number
-    ), queued AS (
-      INSERT INTO pending_events (app_id, store_hash, event_id, type, origin, occurred_at, data)
-      SELECT app_id, store_hash, event_id, scope, 'platform',
-        timestamptz 'epoch' + occurred_at * interval '1 microsecond', data::json
-      FROM fresh WHERE event_id IS NOT NULL ORDER BY number
-    )
-    INSERT INTO deliveries (app_id, store_hash, received_at, scope, webhook_id, signature, quarantine, event_id,
-      request_id, body)
-    SELECT app_id, store_hash, timestamptz 'epoch' + received_at * interval '1 microsecond', nullif(scope, ''),
-      nullif(webhook_id, ''), signature, nullif(quarantine, ''), event_id, request_id, body
-    FROM fresh
-    """
 
   /// Forgets keys of deliveries that BigCommerce no longer repeats; a bounded piece.
   ///

@@ -94,7 +94,7 @@ package struct EventFeed: Sendable {
   /// a common one.
   package static let span: Int64 = 10_000
 
-  private let database: Database
+  let database: Database
 
   package init(database: Database) {
     self.database = database

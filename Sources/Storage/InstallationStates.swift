@@ -83,6 +83,7 @@ package struct InstallationStates: Sendable {
             [installation.app.text, installation.store.text]),
           .event("app/uninstalled", installation, ["by": .string(act.actor)]),
           .audit(act, "delete", installation),
+          .eraseAnswers(of: installation),
         ]
       }
       if deletingData { statements += Statement.deleteData(of: installation, act) }
@@ -125,6 +126,9 @@ extension Statement {
     return [
       Statement("DELETE FROM tickets WHERE app_id = $1 AND store_hash = $2", key),
       Statement("DELETE FROM push_deliveries WHERE app_id = $1 AND store_hash = $2", key),
+      Statement("DELETE FROM call_failures WHERE app_id = $1 AND store_hash = $2", key),
+      Statement("DELETE FROM keyed_writes WHERE app_id = $1 AND store_hash = $2", key),
+      Statement("DELETE FROM store_names WHERE app_id = $1 AND store_hash = $2", key),
       Statement("DELETE FROM store_users WHERE app_id = $1 AND store_hash = $2", key),
       Statement(
         """

@@ -47,6 +47,22 @@ package struct Retention: Sendable {
       """)
   }
 
+  /// Forgets writes whose `Idempotency-Key` is a day old, with their answers.
+  ///
+  /// - Returns: how many.
+  package func forgetKeyedWrites() async throws(PostgresError) -> Int {
+    try await forget(
+      """
+      WITH due AS MATERIALIZED (
+        SELECT app_id, store_hash, caller, key_sha256 FROM keyed_writes WHERE expires_at <= now()
+        ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
+      )
+      DELETE FROM keyed_writes USING due
+      WHERE (keyed_writes.app_id, keyed_writes.store_hash, keyed_writes.caller, keyed_writes.key_sha256)
+        = (due.app_id, due.store_hash, due.caller, due.key_sha256)
+      """)
+  }
+
   /// Forgets attempts that ended: failed ones after a day, the others after 30 days.
   ///
   /// A lost one stays while no newer token has come, because a load names it.

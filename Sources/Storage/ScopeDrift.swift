@@ -42,7 +42,7 @@ package struct ScopeDrift: Sendable {
         [app.text]))
     guard let row = found.rows.first else { return nil }
     let required = Scopes(try row.decode("required_scopes", as: [String].self))
-    let pairs = StoreFilter.Coverage(scopes: scopes ?? required, isMet: true).pairs
+    let pairs = ScopeCoverage(scopes: scopes ?? required, isMet: true).pairs
     let result = try await database.query(
       Statement(
         """
@@ -50,17 +50,20 @@ package struct ScopeDrift: Sendable {
           SELECT scope, array_agg(name) AS names FROM unnest($2::text[], $3::text[]) AS pair (scope, name)
           GROUP BY scope
         ), installed AS MATERIALIZED (
-          SELECT scopes FROM installations i
+          SELECT scopes, count(*) AS stores FROM installations i
           WHERE app_id = $1 AND state <> 'uninstalled'
             AND ($4::text[] IS NULL OR i.store_hash = ANY ($4) OR i.labels && $5)
+          GROUP BY scopes
+        ), total AS (
+          SELECT coalesce(sum(stores), 0)::bigint AS installed FROM installed
         )
-        SELECT scope, (SELECT count(*) FROM installed WHERE scopes && names) AS granted,
-          (SELECT count(*) FROM installed) AS installed
-        FROM wanted
+        SELECT scope, installed,
+          (SELECT coalesce(sum(stores), 0)::bigint FROM installed WHERE scopes && names) AS granted
+        FROM wanted, total
         UNION ALL
-        SELECT '', (SELECT count(*) FROM installed
-          WHERE NOT EXISTS (SELECT FROM wanted WHERE NOT installed.scopes && wanted.names)),
-          (SELECT count(*) FROM installed)
+        SELECT '', installed, (SELECT coalesce(sum(stores), 0)::bigint FROM installed
+          WHERE NOT EXISTS (SELECT FROM wanted WHERE NOT installed.scopes && wanted.names))
+        FROM total
         ORDER BY 1
         """,
         [

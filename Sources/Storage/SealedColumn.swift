@@ -35,7 +35,7 @@ struct SealedColumn: Sendable {
   let replace: StaticString
   let read: @Sendable (Row) throws(PostgresError) -> Value
 
-  static let all = [accessTokens, webhookSecrets, subscriptionSecrets]
+  static let all = [accessTokens, webhookSecrets, subscriptionSecrets, keptAnswers]
 
   static let accessTokens = SealedColumn(
     counts: """
@@ -75,7 +75,7 @@ struct SealedColumn: Sendable {
       owner: .installation(installation), keyID: try row.decode("key_id"),
       sealed: try row.decode("sealed"),
       place: SealedPlace(.accessToken, of: installation, generation: generation),
-      identity: installation.columns + [.init("generation", .integer(generation.number))])
+      identity: installation.members + [.init("generation", .integer(generation.number))])
   }
 
   static let webhookSecrets = SealedColumn(
@@ -114,7 +114,7 @@ struct SealedColumn: Sendable {
     return Value(
       owner: .installation(installation), keyID: try row.decode("key_id"),
       sealed: try row.decode("sealed"), place: SealedPlace(.webhookSecret, of: installation),
-      identity: installation.columns
+      identity: installation.members
         + [.init("path_token", .string(try row.decode("path_token")))])
   }
 
@@ -163,7 +163,7 @@ struct SealedColumn: Sendable {
 
 extension InstallationID {
   /// Its columns, by name.
-  fileprivate var columns: [JSONValue.Member] {
+  var members: [JSONValue.Member] {
     [.init("app_id", .string(app.text)), .init("store_hash", .string(store.text))]
   }
 }

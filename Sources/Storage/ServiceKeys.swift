@@ -34,6 +34,14 @@ package struct KeyMaker: Hashable, Sendable {
     self.grant = grant
     self.requestID = requestID
   }
+
+  /// Whether it may know of a key: its own, and those that it could have made, however long they
+  /// live.
+  ///
+  /// A key's grant names stores, so a wider one would tell of stores that the maker does not hold.
+  func mayKnow(of key: ServiceKeyRecord) -> Bool {
+    key.id == id || grant.covers(key.grant.ending(grant.expiresAt))
+  }
 }
 
 /// A key that was just made; its text is shown once and kept nowhere.
@@ -149,14 +157,12 @@ package struct ServiceKeys: Sendable {
   }
 
   /// Ends a key at once; revoking again changes nothing.
+  ///
+  /// How long either lives does not matter: ending a key gives nobody anything.
   /// - Returns: whether it was good until now.
   package func revoke(_ id: String, by maker: KeyMaker) async throws(ServiceKeyError) -> Bool {
     let old = try await find(id, for: maker)
     guard old.revokedAt == nil else { return false }
-    // How long either lives does not matter here: ending a key gives nobody anything.
-    guard id == maker.id || maker.grant.covers(old.grant.ending(maker.grant.expiresAt)) else {
-      throw .grantTooWide
-    }
     let ended = try await run(
       Statement(
         """
@@ -173,24 +179,24 @@ package struct ServiceKeys: Sendable {
     return ended.affected == 1
   }
 
-  /// Keys in the order of their IDs: those of the maker's app, or all for an operator of all apps.
+  /// Keys in the order of their IDs: those that the maker may know of.
   package func list(
     for maker: KeyMaker, after id: String? = nil, limit: Int
   ) async throws(ServiceKeyError) -> [ServiceKeyRecord] {
     guard maker.grant.allows(.keys) else { throw .notAllowed }
-    let result = try await run(
-      Statement(
-        """
-        SELECT key_id, name, secret_sha256, app_id, stores, scopes, methods, paths, abilities, rate,
-          created_at, created_by, expires_at, overlap_ends_at, revoked_at, rotated_from, last_used_at, change_number
-        FROM service_keys
-        WHERE ($1::text IS NULL OR app_id = $1) AND ($2::text IS NULL OR key_id > $2)
-        ORDER BY key_id LIMIT $3
-        """, [maker.grant.app?.text, id, Int64(limit)]))
-    return try records(result)
+    // Many rows may be of keys that the maker may not know of.
+    let atOnce = max(limit, 500)
+    var found: [ServiceKeyRecord] = []
+    var last = id
+    repeat {
+      let rows = try await page(of: maker.grant.app, after: last, limit: atOnce)
+      found += rows.filter(maker.mayKnow(of:))
+      last = rows.count == atOnce ? rows.last?.id : nil
+    } while found.count < limit && last != nil
+    return Array(found.prefix(limit))
   }
 
-  /// One key, if the maker may know of it.
+  /// One key; one that the maker may not know of is as unknown as none.
   package func find(
     _ id: String, for maker: KeyMaker
   ) async throws(ServiceKeyError) -> ServiceKeyRecord {
@@ -200,10 +206,28 @@ package struct ServiceKeys: Sendable {
         """
         SELECT key_id, name, secret_sha256, app_id, stores, scopes, methods, paths, abilities, rate,
           created_at, created_by, expires_at, overlap_ends_at, revoked_at, rotated_from, last_used_at, change_number
-        FROM service_keys WHERE key_id = $1 AND ($2::text IS NULL OR app_id = $2)
-        """, [id, maker.grant.app?.text]))
-    guard let record = try records(result).first else { throw .unknownKey }
+        FROM service_keys WHERE key_id = $1
+        """, [id]))
+    guard let record = try records(result).first, maker.mayKnow(of: record) else {
+      throw .unknownKey
+    }
     return record
+  }
+
+  /// Keys of one app or of all, in the order of their IDs.
+  private func page(
+    of app: AppName?, after id: String?, limit: Int
+  ) async throws(ServiceKeyError) -> [ServiceKeyRecord] {
+    try records(
+      try await run(
+        Statement(
+          """
+          SELECT key_id, name, secret_sha256, app_id, stores, scopes, methods, paths, abilities, rate,
+            created_at, created_by, expires_at, overlap_ends_at, revoked_at, rotated_from, last_used_at, change_number
+          FROM service_keys
+          WHERE ($1::text IS NULL OR app_id = $1) AND ($2::text IS NULL OR key_id > $2)
+          ORDER BY key_id LIMIT $3
+          """, [app?.text, id, Int64(limit)])))
   }
 
   private func records(_ result: QueryResult) throws(ServiceKeyError) -> [ServiceKeyRecord] {

@@ -22,6 +22,10 @@ package struct StoreRecord: Hashable, Sendable {
   package let uninstalledAt: Timestamp?
   /// How far its webhooks are as they should be; `nil` when nobody has looked at them yet.
   package let webhooks: StoreWebhooks?
+  /// How the store's API answers; `nil` while it has no token.
+  package let health: StoreHealthRecord?
+  /// What the store called itself when it was last asked.
+  package let ownName: OwnName
 
   /// Required scopes that the store has not granted; an uninstalled store misses none.
   package var missingScopes: Scopes {
@@ -54,6 +58,8 @@ package struct StoreRecord: Hashable, Sendable {
     suspendedAt = try row.decode("suspended_at")
     uninstalledAt = try row.decode("uninstalled_at")
     webhooks = try StoreWebhooks(row)
+    health = try StoreHealthRecord(row)
+    ownName = OwnName(name: try row.decode("own_name"), domain: try row.decode("own_domain"))
   }
 }
 
@@ -71,6 +77,24 @@ package struct StoreWebhooks: Hashable, Sendable {
     wanted = try row.decode("hooks_wanted")
     active = try row.decode("hooks_active")
     failure = try row.decode("webhook_failure")
+  }
+}
+
+/// How a store's API answers, and since when.
+package struct StoreHealthRecord: Hashable, Sendable {
+  /// `nil`: unknown yet.
+  package let health: StoreHealth?
+  /// What the last look was, a fixed word.
+  package let detail: String?
+  package let sinceAt: Timestamp?
+  package let checkedAt: Timestamp?
+
+  fileprivate init?(_ row: Row) throws(PostgresError) {
+    guard try row.decode("has_health") else { return nil }
+    health = try row.decode("health", as: String?.self).flatMap(StoreHealth.init)
+    detail = try row.decode("health_detail")
+    sinceAt = try row.decode("health_since_at")
+    checkedAt = try row.decode("health_checked_at")
   }
 }
 
@@ -108,34 +132,53 @@ package struct StoreFilter: Hashable, Sendable {
   package var missingScope: String?
   /// Has this label.
   package var label: StoreLabel?
-  /// Store hashes that begin with this text.
+  /// Has one of these; `nil` stands for "unknown yet".
+  package var health: Set<StoreHealth?>?
+  /// Store hashes, names or domains that begin with this text.
   package var prefix: String?
-  /// Not uninstalled.
-  package var isInstalled = false
-  package var covers: Coverage?
-
-  /// Whether all of some scopes are granted, by themselves or by others that imply them.
-  package struct Coverage: Hashable, Sendable {
-    package let scopes: Scopes
-    package let isMet: Bool
-
-    package init(scopes: Scopes, isMet: Bool) {
-      self.scopes = scopes
-      self.isMet = isMet
-    }
-
-    /// Each name that grants one of the scopes, beside that scope.
-    var pairs: [(scope: String, name: String)] {
-      scopes.names.flatMap { scope in Scopes.names(granting: scope).map { (scope, $0) } }
-    }
-  }
 
   package init() {}
+
+  /// The prefixes for `LIKE`, of names and of domains.
+  var patterns: (name: String?, domain: String?) {
+    (
+      prefix.map { Self.pattern($0.lowercased()) },
+      prefix.map { Self.pattern(OwnName.key(ofDomain: $0)) }
+    )
+  }
+
+  private static func pattern(_ prefix: String) -> String {
+    prefix.replacing("\\", with: "\\\\").replacing("%", with: "\\%").replacing("_", with: "\\_")
+      + "%"
+  }
+
+  var healthWords: [String]? {
+    guard let health else { return nil }
+    return health.map { $0?.rawValue ?? "unknown" }.sorted()
+  }
+}
+
+/// Installed stores, by whether all of some scopes are granted: by themselves or by others that imply
+/// them.
+package struct ScopeCoverage: Hashable, Sendable {
+  package let scopes: Scopes
+  /// `nil`: whether or not.
+  package let isMet: Bool?
+
+  package init(scopes: Scopes, isMet: Bool?) {
+    self.scopes = scopes
+    self.isMet = isMet
+  }
+
+  /// Each name that grants one of the scopes, beside that scope.
+  var pairs: [(scope: String, name: String)] {
+    scopes.names.flatMap { scope in Scopes.names(granting: scope).map { (scope, $0) } }
+  }
 }
 
 /// Lists of installations in the order of app and store.
 package struct StoreListing: Sendable {
-  private let database: Database
+  let database: Database
 
   package init(database: Database) {
     self.database = database
@@ -145,7 +188,8 @@ package struct StoreListing: Sendable {
   ///
   /// Walks the primary key, so that a page costs the same wherever it is.
   package func list(
-    _ filter: StoreFilter, after: InstallationID?, limit: Int
+    _ filter: StoreFilter, covering coverage: ScopeCoverage? = nil, after: InstallationID?,
+    limit: Int
   ) async throws(PostgresError) -> [StoreRecord] {
     let result = try await database.query(
       Statement(
@@ -153,20 +197,25 @@ package struct StoreListing: Sendable {
         SELECT i.app_id, i.store_hash, i.state, i.generation, i.scopes, a.required_scopes, i.source, i.owner_id,
           i.authorized_at, i.installed_at, i.token_stored_at, i.token_verified_at, i.state_changed_at,
           i.suspended_at, i.uninstalled_at, i.labels, w.state AS webhook_state, w.hooks_wanted, w.hooks_active,
-          w.failure AS webhook_failure
+          w.failure AS webhook_failure, h.app_id IS NOT NULL AS has_health, h.health, h.detail AS health_detail,
+          h.since_at AS health_since_at, h.checked_at AS health_checked_at, n.name AS own_name, n.domain AS own_domain
         FROM installations i JOIN apps a USING (app_id) LEFT JOIN webhook_states w USING (app_id, store_hash)
+          LEFT JOIN store_health h USING (app_id, store_hash) LEFT JOIN store_names n USING (app_id, store_hash)
         WHERE (i.app_id, i.store_hash) > ($1, $2)
           AND ($3::text IS NULL OR i.app_id = $3)
           AND ($4::text[] IS NULL OR i.store_hash = ANY ($4) OR i.labels && $11)
           AND ($5::text IS NULL OR i.state = $5)
           AND ($6::text[] IS NULL OR i.scopes && $6)
           AND ($7::text[] IS NULL OR NOT i.scopes && $7)
-          AND ($8::text IS NULL OR starts_with(i.store_hash, $8))
+          AND ($8::text IS NULL OR starts_with(i.store_hash, $8) OR (i.app_id, i.store_hash) IN (
+            SELECT app_id, store_hash FROM store_names WHERE name_key LIKE $17
+            UNION ALL SELECT app_id, store_hash FROM store_names WHERE domain_key LIKE $18))
           AND ($10::text IS NULL OR $10 = ANY (i.labels))
           AND (NOT $12 OR i.state <> 'uninstalled')
           AND ($13::boolean IS NULL OR $13 = NOT EXISTS (
             SELECT FROM unnest($14::text[], $15::text[]) AS pair (scope, name) GROUP BY scope
             HAVING NOT i.scopes && array_agg(name)))
+          AND ($16::text[] IS NULL OR h.app_id IS NOT NULL AND coalesce(h.health, 'unknown') = ANY ($16))
         ORDER BY i.app_id, i.store_hash
         LIMIT $9
         """,
@@ -175,8 +224,9 @@ package struct StoreListing: Sendable {
           filter.granted.hashes, filter.state?.rawValue,
           filter.scope.map(Scopes.names(granting:)),
           filter.missingScope.map(Scopes.names(granting:)), filter.prefix, limit,
-          filter.label?.text, filter.granted.labels, filter.isInstalled, filter.covers?.isMet,
-          filter.covers?.pairs.map(\.scope) ?? [], filter.covers?.pairs.map(\.name) ?? [],
+          filter.label?.text, filter.granted.labels, coverage != nil, coverage?.isMet,
+          coverage?.pairs.map(\.scope) ?? [], coverage?.pairs.map(\.name) ?? [],
+          filter.healthWords, filter.patterns.name, filter.patterns.domain,
         ]))
     var records: [StoreRecord] = []
     for row in result.rows { records.append(try StoreRecord(row)) }

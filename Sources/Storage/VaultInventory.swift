@@ -15,9 +15,11 @@ package struct KeyUse: Hashable, Sendable {
   package var webhookSecrets = 0
   /// Secrets of subscriptions.
   package var subscriptionSecrets = 0
+  /// Answers to writes that have an `Idempotency-Key`.
+  package var keptAnswers = 0
 
   /// Everything that it seals.
-  package var values: Int { tokens + webhookSecrets + subscriptionSecrets }
+  package var values: Int { tokens + webhookSecrets + subscriptionSecrets + keptAnswers }
 }
 
 /// Why the service must not start with this keyring.
@@ -46,13 +48,14 @@ package struct VaultInventory: Sendable {
     let tokens = try await counts(of: .accessTokens)
     let webhooks = try await counts(of: .webhookSecrets)
     let subscriptions = try await counts(of: .subscriptionSecrets)
+    let answers = try await counts(of: .keptAnswers)
     let ids = Set(keyring.keyIDs.map(\.text)).union(tokens.keys).union(webhooks.keys)
-      .union(subscriptions.keys)
+      .union(subscriptions.keys).union(answers.keys)
     return ids.sorted().map { id in
       KeyUse(
         keyID: id, tokens: tokens[id] ?? 0, isLoaded: KeyID(id).map(keyring.holds) ?? false,
         isSealing: id == keyring.sealingKeyID.text, webhookSecrets: webhooks[id] ?? 0,
-        subscriptionSecrets: subscriptions[id] ?? 0)
+        subscriptionSecrets: subscriptions[id] ?? 0, keptAnswers: answers[id] ?? 0)
     }
   }
 

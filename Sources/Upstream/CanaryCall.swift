@@ -29,11 +29,14 @@ package struct CanaryCall: Sendable {
 
   /// Asks about a token of the installation; any status is an answer.
   package func send(
-    _ token: Secret<String>, of installation: InstallationID
+    _ token: Secret<String>, of installation: InstallationID,
+    in trace: TraceContext = TraceSource.shared.begin()
   ) async throws(UpstreamError) -> CurlResponse {
+    var headers: HTTPFields = [.accept: "application/json", .authToken: token.expose()]
+    headers.append(.traceparent(trace))
     let request = CurlRequest(
       origin: origin, target: "/stores/\(installation.store)/v3/hooks?limit=1",
-      headers: [.accept: "application/json", .authToken: token.expose()],
+      headers: headers,
       firstByteTimeout: Self.timeout, totalTimeout: Self.timeout)
     // A store that is not known yet has no quota that anybody here knows of.
     guard let activity = directory.current()?.store(installation)?.activity else {

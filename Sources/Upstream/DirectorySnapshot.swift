@@ -47,8 +47,28 @@ package struct DirectorySnapshot: Sendable {
     return key
   }
 
+  /// The key of that ID if it is good now, for somebody who has shown it before; that it was used
+  /// is noted.
+  package func caller(id: String, at now: Timestamp) -> KeyEntry? {
+    guard let key = keys[id], key.record.isValid(at: now) else { return nil }
+    key.activity.noteUse(at: now)
+    return key
+  }
+
   /// The key of that ID, whether still valid or not.
   package func key(id: String) -> ServiceKeyRecord? { keys[id]?.record }
+
+  /// The ID of the key from which this one descends by rotation: the same for all keys that a caller
+  /// has had one after the other.
+  package func firstKey(of key: KeyEntry) -> String {
+    var first = key.record
+    // Each was made later than the one before it; the bound is against a table that somebody edited.
+    for _ in 0..<1000 {
+      guard let former = first.rotatedFrom, let record = keys[former]?.record else { break }
+      first = record
+    }
+    return first.id
+  }
 
   /// Keys whose last use is not in the database yet, with its minute.
   var usedKeys: [(key: KeyEntry, minute: Int64)] {

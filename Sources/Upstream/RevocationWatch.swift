@@ -1,11 +1,10 @@
 package import Base
-import Curl
+import BigCommerce
 package import Logging
 package import Postgres
 package import Prometheus
 import ServiceLifecycle
 package import Storage
-package import Vault
 
 /// Finds out which stores' tokens the platform no longer accepts, and which it accepts again.
 ///
@@ -33,20 +32,18 @@ package final class RevocationWatch: Service, Sendable {
   private let revocations: Revocations
   private let suspicions: Suspicions
   private let directory: StoreDirectory
-  private let canary: CanaryCall
-  private let keyring: Keyring
+  private let looks: StoreLooks
   private let clock: MonotonicClock
   private let logger: Logger
 
   package init(
     revocations: Revocations, suspicions: Suspicions, directory: StoreDirectory,
-    canary: CanaryCall, keyring: Keyring, clock: MonotonicClock = .system, logger: Logger
+    looks: StoreLooks, clock: MonotonicClock = .system, logger: Logger
   ) {
     self.revocations = revocations
     self.suspicions = suspicions
     self.directory = directory
-    self.canary = canary
-    self.keyring = keyring
+    self.looks = looks
     self.clock = clock
     self.logger = logger
   }
@@ -77,14 +74,14 @@ package final class RevocationWatch: Service, Sendable {
     let due = try await revocations.claim(limit: Self.atOnce, lease: Self.lease)
     guard !due.isEmpty else { return }
     // All answers first, then the verdicts: stores that are refused together are counted together.
-    let answers = await withTaskGroup(of: (CanaryClaim, CanaryAnswer).self) { group in
+    let answers = await withTaskGroup(of: (CanaryClaim, HealthLook?).self) { group in
       for claim in due { group.addTask { (claim, await self.ask(claim)) } }
       return await group.reduce(into: []) { $0.append($1) }
     }
     var held = 0
     var changed = false
-    for (claim, answer) in answers {
-      switch try await settle(claim, answer) {
+    for (claim, look) in answers {
+      switch try await settle(claim, look) {
       case .revoke, .reactivate, .uninstall: changed = true
       case .hold: held += 1
       case .settled, .postpone, .again, nil: break
@@ -106,10 +103,10 @@ package final class RevocationWatch: Service, Sendable {
     guard let claim = try await revocations.claim(installation, lease: Self.lease) else {
       return nil
     }
-    let answer = await ask(claim)
-    _ = try await settle(claim, answer)
+    let look = await ask(claim)
+    _ = try await settle(claim, look)
     try await directory.refreshNow()
-    return answer
+    return CanaryAnswer(look)
   }
 
   private func planSuspects() async throws(PostgresError) {
@@ -125,40 +122,18 @@ package final class RevocationWatch: Service, Sendable {
     }
   }
 
-  private func ask(_ claim: CanaryClaim) async -> CanaryAnswer {
-    let store = claim.installation.store
-    guard let token = open(claim) else { return .inconclusive }
-    do throws(UpstreamError) {
-      switch try await canary.send(token, of: claim.installation).status {
-      case 200: return .accepted
-      case 401: return .refused
-      default: return .inconclusive
-      }
-    } catch {
-      logger.info(
-        "a canary got no answer", metadata: ["store_hash": "\(store)", "error": "\(error)"])
-      return .inconclusive
-    }
-  }
-
-  private func open(_ claim: CanaryClaim) -> Secret<String>? {
-    let place = SealedPlace(.accessToken, of: claim.installation, generation: claim.generation)
-    do throws(VaultError) {
-      let opened = try keyring.open(Sealed(bytes: claim.sealedToken), for: place)
-      return Secret(String(decoding: opened.expose(), as: UTF8.self))
-    } catch {
-      logger.error(
-        "a store's token cannot be opened; no canary is sent",
-        metadata: ["store_hash": "\(claim.installation.store)", "reason": "\(error.reason)"])
-      return nil
-    }
+  private func ask(_ claim: CanaryClaim) async -> HealthLook? {
+    await looks.ask(claim.installation, claim.generation, claim.sealedToken)
   }
 
   /// Writes an answer down; `nil` when the store has changed since it was asked for.
   private func settle(
-    _ claim: CanaryClaim, _ answer: CanaryAnswer
+    _ claim: CanaryClaim, _ look: HealthLook?
   ) async throws(PostgresError) -> CanaryStep? {
-    guard case .applied(let step) = try await revocations.record(claim, answer) else { return nil }
+    let effect = try await revocations.record(claim, CanaryAnswer(look))
+    guard case .applied(let step) = effect else { return nil }
+    // The state first: what is said of the token follows it.
+    if let look { try await looks.note(look, of: claim.installation, claim.generation) }
     let metadata: Logger.Metadata = [
       "app": "\(claim.installation.app)", "store_hash": "\(claim.installation.store)",
     ]

@@ -5,7 +5,7 @@ import Storage
 /// What speaks for and against calls to one store at one moment, as this replica sees it.
 package struct StoreStanding: Hashable, Sendable {
   /// Whether calls are sent at all.
-  package enum BreakerState: String, Hashable, Sendable {
+  package enum BreakerState: String, CaseIterable, Hashable, Sendable {
     case closed, open
     /// The pause is over: one call tries.
     case halfOpen = "half_open"

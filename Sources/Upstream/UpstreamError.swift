@@ -15,8 +15,8 @@ package enum UpstreamError: Error, Hashable {
   case bodyFailed
   /// The caller went away.
   case cancelled
-  /// This replica is shutting down.
-  case draining
+  /// This replica is shutting down. `sent`: whether the call may have been carried out.
+  case draining(sent: Bool)
   /// The store's quota has no place for the call in time; nothing was sent.
   case quota(QuotaRefusal)
   /// So many calls in a row have failed that no more are sent for a while; nothing was sent.
@@ -33,7 +33,7 @@ package enum UpstreamError: Error, Hashable {
       case .sendFailed, .broken, .tooLarge, .failed: .broken
       case .uploadFailed: .bodyFailed
       case .cancelled: .cancelled
-      case .shutDown: .draining
+      case .shutDown(let sent): .draining(sent: sent)
       }
   }
 
@@ -41,8 +41,8 @@ package enum UpstreamError: Error, Hashable {
   package var mayHaveBeenSent: Bool {
     switch self {
     case .notSendable, .quota, .brokenStore: false
-    case .unreachable(let sent), .timeout(let sent): sent
-    case .broken, .bodyFailed, .cancelled, .draining: true
+    case .unreachable(let sent), .timeout(let sent), .draining(let sent): sent
+    case .broken, .bodyFailed, .cancelled: true
     }
   }
 
@@ -51,6 +51,7 @@ package enum UpstreamError: Error, Hashable {
     switch self {
     case .unreachable: .unreachable(sent: true)
     case .timeout: .timeout(sent: true)
+    case .draining: .draining(sent: true)
     default: self
     }
   }

@@ -14,6 +14,8 @@ package enum SealedPurpose: String, CaseIterable, Sendable {
   case subscriptionSecret = "subscription_secret"
   /// A console session.
   case consoleCookie = "console_cookie"
+  /// BigCommerce's answer to a write that has an `Idempotency-Key`.
+  case keptAnswer = "kept_answer"
 }
 
 /// Where a sealed value belongs: it opens nowhere else.
@@ -24,31 +26,37 @@ package struct SealedPlace: Hashable, Sendable {
   package let app: AppName?
   package let store: StoreHash?
   package let generation: Generation?
+  /// What else tells its row from all others.
+  package let row: [String]
 
   package init(
     _ purpose: SealedPurpose, app: AppName? = nil, store: StoreHash? = nil,
-    generation: Generation? = nil
+    generation: Generation? = nil, row: [String] = []
   ) {
     self.purpose = purpose
     self.app = app
     self.store = store
     self.generation = generation
+    self.row = row
   }
 
   package init(
-    _ purpose: SealedPurpose, of installation: InstallationID, generation: Generation? = nil
+    _ purpose: SealedPurpose, of installation: InstallationID, generation: Generation? = nil,
+    row: [String] = []
   ) {
-    self.init(purpose, app: installation.app, store: installation.store, generation: generation)
+    self.init(
+      purpose, app: installation.app, store: installation.store, generation: generation, row: row)
   }
 
-  /// Purpose, app, store, generation and key ID, each with its length before it, so that no two
-  /// places share it.
+  /// Purpose, app, store, generation, key ID and the row's own, each with its length before it, so
+  /// that no two places share it.
   func associatedData(keyID: KeyID) -> [UInt8] {
     var bytes: [UInt8] = []
-    let fields = [
-      purpose.rawValue, app?.text ?? "", store?.text ?? "", generation.map { "\($0)" } ?? "",
-      keyID.text,
-    ]
+    let fields =
+      [
+        purpose.rawValue, app?.text ?? "", store?.text ?? "", generation.map { "\($0)" } ?? "",
+        keyID.text,
+      ] + row
     for field in fields {
       let length = UInt32(field.utf8.count)
       for shift: UInt32 in [24, 16, 8, 0] {

@@ -22,9 +22,7 @@ extension Response {
   init(_ problem: Problem, _ requestID: RequestID) {
     self.init(problem.status, "application/problem+json", problem.encoded(requestID: requestID))
     if let wait = problem.retryAfter { headers[.retryAfter] = String(wait) }
-    if let allowed = problem.fields.first(where: { $0.name == "allowed" })?.value.array {
-      headers[.allow] = allowed.compactMap(\.string).joined(separator: ", ")
-    }
+    if let allowed = problem.allowedMethods { headers[.allow] = allowed }
   }
 
   static func redirect(_ status: Int, to location: String) -> Response {
@@ -55,7 +53,12 @@ struct SecurityFields: Sendable {
 
   /// Adds what the answer does not say itself.
   func apply(to headers: inout HTTPFields) {
-    for field in fields where !headers.contains(field.name) { headers.append(field) }
+    for field in fields where !headers.has(field.name) { headers.append(field) }
+  }
+
+  /// Those that the answer does not say itself.
+  func missing(from headers: HTTPFields) -> some Sequence<HTTPField> {
+    fields.lazy.filter { !headers.has($0.name) }
   }
 
   /// The fields as they go out, one line each.

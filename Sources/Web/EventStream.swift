@@ -10,8 +10,6 @@ import Storage
 /// `GET /v1/events/stream`: the feed as server-sent events, which go on for as long as the client
 /// stays.
 package struct EventStream: Sendable {
-  static let path = "/v1/events/stream"
-
   /// Without events, the place alone goes out so often: proxies and clients see that the line lives.
   private static let heartbeat = Duration.seconds(15)
   private static let pageSize = 100
@@ -36,7 +34,7 @@ package struct EventStream: Sendable {
     to request: WebRequest, _ caller: APICaller
   ) async throws(Problem) -> Response {
     let query = try APIQuery(
-      String(request.target.query ?? ""), known: ["after", "type", "store", "app"])
+      String(request.target.query ?? ""), known: Operation.streamEvents.queryNames)
     var wanted = try EventQuery(query, caller)
     if let last = request.headers.firstValue(of: .lastEventID) {
       wanted.start = try EventQuery.start(last)

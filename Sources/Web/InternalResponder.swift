@@ -12,8 +12,8 @@ package typealias Authenticate = @Sendable (HTTPFields) -> Result<APICaller, Pro
 /// Why this replica cannot serve, or `nil`.
 package typealias Readiness = @Sendable () -> String?
 
-/// Answers the internal listener: the gateway by the raw prefix `/stores/`, then probes, metrics
-/// and the JSON API.
+/// Answers the internal listener: the gateway by the raw prefix `/stores/`, then probes, metrics,
+/// the description and the JSON API.
 struct InternalResponder: Routes {
   let gateway: any GatewayResponding
   let api: APIRoutes
@@ -21,23 +21,50 @@ struct InternalResponder: Routes {
   let events: EventStream?
   let authenticate: Authenticate
   let readiness: Readiness
-  let metrics: MetricsPage
+  let pages: ServicePages
+  /// `nil`: there is no console.
+  let console: Console?
   let draining: Draining
 
   func respond(to request: WebRequest) async -> Response {
     // By the raw prefix, before anything splits or decodes the path.
     if request.target.text.utf8.starts(with: "/stores/".utf8) { return await relay(request) }
+    if let console, Console.holds(request.target) { return await console.respond(to: request) }
     do throws(Problem) {
       switch String(request.target.path) {
-      case "/livez": return try probe(request) { () throws(Problem) in "ok\n" }
-      case "/readyz": return try probe(request, ready)
-      case "/metrics": return try showMetrics(request)
-      case EventStream.path: return try await stream(request)
+      case Operation.showLiveness.path: return try probe(request) { () throws(Problem) in "ok\n" }
+      case Operation.showReadiness.path: return try probe(request, ready)
+      case Operation.showMetrics.path:
+        // They count all stores together.
+        guard try admit(request, to: .showMetrics)?.stores ?? .all == .all else {
+          throw .grantMissing("Metrics are of all stores together; this key is for some stores.")
+        }
+        return pages.showMetrics()
+      case Operation.showDocument.path:
+        _ = try admit(request, to: .showDocument)
+        return pages.showDocument()
+      case Operation.showPage.path:
+        _ = try admit(request, to: .showPage)
+        return pages.showPage()
+      case Operation.streamEvents.path: return try await stream(request)
       default: return try await callAPI(request)
       }
     } catch {
       return Response(error, request.requestID)
     }
+  }
+
+  /// Key, ability, method and query are as the operation has them; a setting may open it.
+  ///
+  /// - Returns: what the caller's key grants; `nil` when nobody needs a key.
+  private func admit(_ request: WebRequest, to operation: Operation) throws(Problem) -> Grant? {
+    let grant = pages.areOpen ? nil : try caller(of: request).grant
+    if let grant { try operation.access.check(grant) }
+    guard request.method == .get || request.method == .head else {
+      throw .methodNotAllowed(["GET", "HEAD"])
+    }
+    _ = try APIQuery(String(request.target.query ?? ""), known: operation.queryNames)
+    return grant
   }
 
   private func probe(
@@ -67,7 +94,8 @@ struct InternalResponder: Routes {
         method: request.method, target: request.target.text, headers: request.headers,
         contentLength: request.contentLength,
         body: request.contentLength == 0 ? nil : request.body, requestID: request.requestID,
-        loop: request.loop, clientAddress: request.clientAddress))
+        trace: request.notes.trace, loop: request.loop, clientAddress: request.clientAddress))
+    request.notes.note(answer.subject)
     var headers = answer.headers
     switch answer.body {
     case .bytes(let bytes):
@@ -94,24 +122,25 @@ struct InternalResponder: Routes {
   private func stream(_ request: WebRequest) async throws(Problem) -> Response {
     guard let events else { throw .noRoute }
     guard request.method == .get else { throw .methodNotAllowed(["GET"]) }
-    let caller = try authenticate(request.headers).get()
-    guard caller.grant.allows(Ability.eventsRead) else { throw .abilityMissing(.eventsRead) }
+    let caller = try caller(of: request)
+    try Operation.streamEvents.access.check(caller.grant)
     return try await events.response(to: request, caller)
   }
 
   private func callAPI(_ request: WebRequest) async throws(Problem) -> Response {
-    let caller = try authenticate(request.headers).get()
+    let caller = try caller(of: request)
     let method = request.method == .head ? .get : request.method
     let (route, arguments) = try api.find(method, String(request.target.path))
     // The ability comes before the body: who may not do it need not send it.
-    guard caller.grant.allows(route.ability) else { throw .abilityMissing(route.ability) }
+    try route.operation.access.check(caller.grant)
     let body = try await read(request, upTo: route.bodyLimit)
     let call: @Sendable () async -> Result<APIAnswer, Problem> = {
       do throws(Problem) {
         return .success(
           try await api.call(
             route, arguments: arguments, caller: caller,
-            rawQuery: String(request.target.query ?? ""), body: body, requestID: request.requestID))
+            rawQuery: String(request.target.query ?? ""), body: body, requestID: request.requestID,
+            notes: request.notes))
       } catch {
         return .failure(error)
       }
@@ -121,6 +150,12 @@ struct InternalResponder: Routes {
     let answer = try result.get()
     guard let document = answer.body else { return Response(status: .init(code: answer.status)) }
     return Response(answer.status, "application/json", document.encoded())
+  }
+
+  private func caller(of request: WebRequest) throws(Problem) -> APICaller {
+    let caller = try authenticate(request.headers).get()
+    request.notes.note(RequestSubject(app: caller.grant.app, caller: caller.keyID))
+    return caller
   }
 
   private func read(_ request: WebRequest, upTo limit: ByteCount) async throws(Problem) -> [UInt8] {

@@ -1,4 +1,5 @@
 package import Base
+package import Events
 package import Gateway
 import Hummingbird
 import HummingbirdCore
@@ -19,7 +20,7 @@ package struct ListenerPlace: Sendable {
   package let share: ConnectionShare?
   /// What its guards count.
   package let counters: ListenerCounters
-  /// Whether calls without a body take the short way; the internal listener's only.
+  /// Whether requests that come whole take the short way.
   package let hasLane: Bool
 
   package init(
@@ -70,36 +71,39 @@ package enum Listeners {
   /// would have found.
   package static func publicListener(
     _ settings: ListenerPlace, _ site: PublicSettings, callbacks: any CallbackHandling,
-    webhooks: WebhookHandling? = nil,
+    deliveries: (any DeliveryTaking)? = nil,
     isReady: @escaping @Sendable () -> Bool, in environment: ListenerEnvironment,
     started: @escaping @Sendable (Int) -> Void = { _ in }
   ) throws -> any Service {
     let limits = settings.limits ?? .publicListener
+    let door = deliveries.map { DeliveryDoor(intake: $0) }
     let routes = PublicResponder(
-      routes: PublicRoutes(settings: site), callbacks: callbacks, webhooks: webhooks,
+      routes: PublicRoutes(settings: site), callbacks: callbacks, deliveries: door,
       underWay: CallbacksUnderWay(most: limits.requestsInFlight),
       pages: try MerchantPages(brand: site.brand, frameAncestors: site.frameAncestors),
       draining: environment.draining, isReady: isReady)
     return application(
-      "public", routes, nil, settings, limits, environment, started)
+      "public", routes, door.map { DeliveryLane(door: $0, routes: routes.routes) }, settings,
+      limits, environment, methods: { $0.hasPrefix("/webhooks/") ? ["POST"] : ["GET"] }, started)
   }
 
   /// The listener for services and operators.
   ///
   /// The service runs until graceful shutdown, and then until its requests are answered; `started`
-  /// is called with the port once it listens.
+  /// is called with the port once it listens. Throws when the template of the page for people is wrong,
+  /// which a test would have found.
   package static func internalListener(
     _ settings: ListenerPlace, gateway: any GatewayResponding, api: APIRoutes,
-    authenticate: @escaping Authenticate, readiness: @escaping Readiness, metrics: MetricsPage,
-    events: EventStream? = nil, in environment: ListenerEnvironment,
+    authenticate: @escaping Authenticate, readiness: @escaping Readiness, pages: ServicePages,
+    events: EventStream? = nil, console: Console? = nil, in environment: ListenerEnvironment,
     started: @escaping @Sendable (Int) -> Void = { _ in }
   ) throws -> any Service {
     let routes = InternalResponder(
       gateway: gateway, api: api, events: events, authenticate: authenticate, readiness: readiness,
-      metrics: metrics, draining: environment.draining)
+      pages: pages, console: console, draining: environment.draining)
     return application(
-      "internal", routes, settings.hasLane ? gateway : nil, settings,
-      settings.limits ?? .internalListener, environment, started)
+      "internal", routes, CallLane(gateway: gateway), settings,
+      settings.limits ?? .internalListener, environment, methods: pages.methods(at:), started)
   }
 
   private static func rest(_ listener: any Channel, _ logger: Logger) async {
@@ -114,24 +118,26 @@ package enum Listeners {
   }
 
   private static func application(
-    _ name: String, _ routes: some Routes, _ lane: (any GatewayResponding)?,
+    _ name: String, _ routes: some Routes, _ lane: (any LaneService)?,
     _ settings: ListenerPlace, _ limits: GuardLimits, _ environment: ListenerEnvironment,
+    methods: @escaping @Sendable (String) -> [String],
     _ started: @escaping @Sendable (Int) -> Void
   ) -> any Service {
     let isInternal = name == "internal"
     let security = SecurityFields(speaker: isInternal ? "gateway" : nil)
     let frame = RequestFrame(
-      name: name, proxies: environment.trustedProxies, requestIDs: environment.requestIDs,
-      security: security, log: environment.accessLog)
+      name: name, usesTLS: settings.tls != nil, proxies: environment.trustedProxies,
+      requestIDs: environment.requestIDs,
+      traces: .shared, security: security, log: environment.accessLog)
     let state = ListenerState(
       limits: limits, share: settings.share, counters: settings.counters,
       draining: environment.draining,
-      requestIDs: environment.requestIDs, fixedFields: security.lines,
+      requestIDs: environment.requestIDs, fixedFields: security.lines, methods: methods,
       cancelsWhenGone: isInternal, usesTLS: settings.tls != nil,
       priority: isInternal ? nil : .high,
-      lanes: lane.map {
+      lanes: (settings.hasLane ? lane : nil).map {
         Lanes(
-          Lane(gateway: $0, frame: frame, clock: .system), on: environment.loops.makeIterator())
+          Lane(service: $0, frame: frame, clock: .system), on: environment.loops.makeIterator())
       })
     let server = HTTPServerBuilder { responder in
       GuardedChannel(state: state, identity: settings.tls, responder: responder)

@@ -1,12 +1,9 @@
 import Base
 import BigCommerce
-package import Events
+import Events
 import HTTPTypes
 import Hummingbird
 import Install
-
-/// Takes a webhook that arrived.
-package typealias WebhookHandling = @Sendable (WebhookRequest) async -> IntakeAnswer
 
 /// Answers the public listener: callbacks, webhooks, install links, health.
 ///
@@ -15,7 +12,7 @@ struct PublicResponder: Routes {
   let routes: PublicRoutes
   let callbacks: any CallbackHandling
   /// `nil`: webhooks have no address here.
-  let webhooks: WebhookHandling?
+  let deliveries: DeliveryDoor?
   let underWay: CallbacksUnderWay
   let pages: MerchantPages
   let draining: Draining
@@ -45,7 +42,8 @@ struct PublicResponder: Routes {
     case .callback(let kind, let app):
       let callback = CallbackRequest(
         app: app, path: String(request.target.path), query: String(request.target.query ?? ""),
-        requestID: requestID, clientAddress: request.clientAddress)
+        requestID: requestID, notes: request.notes, clientAddress: request.clientAddress)
+      request.notes.note(RequestSubject(app: app))
       guard underWay.begin() else {
         return pages.response(
           MerchantPage(status: 503, kind: .failed(.tooManyAttempts), store: nil), requestID)
@@ -58,31 +56,22 @@ struct PublicResponder: Routes {
     }
   }
 
-  /// The sender is told no more than whether to come again: its answer counts against every store.
   private func take(_ request: WebRequest, _ app: AppName, _ token: String) async -> Response {
     let requestID = request.requestID
-    guard let webhooks else { return Response(.noPublicRoute, requestID) }
+    guard let deliveries else { return Response(.noPublicRoute, requestID) }
     guard request.method == .post else { return Response(.methodNotAllowed(["POST"]), requestID) }
     let body: ByteBuffer
     do throws(RequestBodyError) {
-      body = try await request.body.collect(upTo: WebhookLimits.body)
+      body = try await request.body.collect(upTo: DeliveryDoor.bodyLimit)
     } catch {
       return Response(error == .tooLarge ? .deliveryTooLarge : .deliveryCut, requestID)
     }
-    let secrets = request.headers.filter {
-      $0.name.canonicalName == WebhookLimits.secretHeader
-    }.map(\.value)
-    let delivery = WebhookRequest(
-      app: app, pathToken: token, secrets: secrets,
-      signature: WebhookSignatureHeaders(request.headers), body: Array(body.readableBytesView),
-      requestID: requestID)
-    // What is on its way to be written is written, also when the sender has gone.
-    switch await webhooks(delivery) {
-    case .taken: return Response(status: .ok)
-    case .unknownAddress: return Response(.noPublicRoute, requestID)
-    case .forged: return Response(.deliveryRefused, requestID)
-    case .unavailable: return Response(.deliveryUnavailable, requestID)
+    let delivery = DeliveryDoor.delivery(
+      app, token, request.headers, body, requestID, request.notes)
+    guard let problem = DeliveryDoor.problem(await deliveries.intake.take(delivery)) else {
+      return Response(status: .ok)
     }
+    return Response(problem, requestID)
   }
 
   private func handle(_ kind: CallbackKind, _ callback: CallbackRequest) async -> CallbackAnswer {
@@ -104,13 +93,6 @@ struct PublicResponder: Routes {
   }
 }
 
-/// What a delivery may cost.
-private enum WebhookLimits {
-  static let body = ByteCount.kibibytes(64)
-  /// The header with the address's secret, as canonical names are written.
-  static let secretHeader = WebhookAddress.secretHeader.lowercased()
-}
-
 extension Problem {
   fileprivate static let deliveryTooLarge = Problem(
     status: 413, code: "body_too_large", title: "Body too large",
@@ -120,14 +102,6 @@ extension Problem {
     status: 400, code: "body_incomplete", title: "Body incomplete",
     detail: "The delivery did not arrive whole.")
 
-  fileprivate static let deliveryRefused = Problem(
-    status: 401, code: "delivery_refused", title: "Delivery refused",
-    detail: "This is not a delivery of BigCommerce's for this address.")
-
-  fileprivate static let deliveryUnavailable = Problem(
-    status: 503, code: "unavailable", title: "Unavailable",
-    detail: "The delivery cannot be kept right now. Send it again.", retryAfter: 5)
-
-  fileprivate static let noPublicRoute = Problem(
+  static let noPublicRoute = Problem(
     status: 404, code: "not_found", title: "Not found", detail: "There is nothing at this path.")
 }

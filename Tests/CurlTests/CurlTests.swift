@@ -218,8 +218,9 @@ import Testing
       let waiting = Task { try await failure { try await client.send(server.request()) } }
       try await expectEventually { server.headCount == 1 }
       await client.shutdown()
-      #expect(try await waiting.value == .shutDown)
-      #expect(try await failure { try await client.send(server.request()) } == .shutDown)
+      #expect(try await waiting.value == .shutDown(sent: true))
+      let later = try await failure { try await client.send(server.request()) }
+      #expect(later == .shutDown(sent: false))
       try await expectEventually { try socketsConnected(to: server.port) == 0 }
       await client.shutdown()
     }

@@ -83,7 +83,7 @@ import Testing
     }
     for error in [
       CurlError.sendFailed, .uploadFailed, .firstByteTimeout, .stalled, .totalTimeout, .broken,
-      .tooLarge, .cancelled, .shutDown, .failed(code: 2),
+      .tooLarge, .cancelled, .shutDown(sent: true), .failed(code: 2),
     ] {
       #expect(error.wasSent)
     }
@@ -138,10 +138,12 @@ import Testing
 
   @Test func `the URL is the origin and its scheme the only one`() throws {
     let origin = try #require(Origin("https://api.example.com:8443"))
-    #expect(
-      HandleOptions.forOrigin(origin) == [
-        .text(CURLOPT_URL, "https://api.example.com:8443"), .text(CURLOPT_PROTOCOLS_STR, "https"),
-      ])
+    #expect(HandleOptions.protocols(for: origin) == .text(CURLOPT_PROTOCOLS_STR, "https"))
+    let url = try OriginURL(origin)
+    var text: UnsafeMutablePointer<CChar>?
+    #expect(unsafe curl_url_get(url.raw, CURLUPART_URL, &text, 0) == CURLUE_OK)
+    defer { unsafe curl_free(text) }
+    #expect(unsafe text.map { unsafe String(cString: $0) } == "https://api.example.com:8443/")
   }
 
   @Test func `a libcurl that would block is refused`() {

@@ -9,7 +9,7 @@ import threading
 import time
 
 import pytest
-from deployment import deployment, free_port, request, self_signed, wait_until
+from deployment import ceiling, deployment, free_port, request, self_signed, wait_until
 
 NAME, STORE = "bigcommerce.test", "demo1234"
 HAS_NAMESPACES = os.geteuid() == 0 and subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode == 0
@@ -124,7 +124,7 @@ def test_an_address_that_refuses_costs_nothing(tmp_path):
         running.kill()
         running.start()
         answer, seconds = timed_call(running, key)
-        assert answer.status == 200 and seconds < 1, (answer, seconds)
+        assert answer.status == 200 and seconds < ceiling(1), (answer, seconds)
 
 
 @pytest.mark.parametrize("holes", [1, 2, 3])
@@ -143,7 +143,7 @@ def test_an_address_that_swallows_everything_does_not_use_up_the_time_to_connect
         running.start()
         answer, seconds = timed_call(running, key)
         assert answer.status == 200, answer
-        assert seconds < 3.5, seconds
+        assert seconds < ceiling(3.5), seconds
 
 
 def test_a_hung_name_server_costs_its_callers_three_seconds_and_others_nothing(tmp_path):
@@ -171,8 +171,8 @@ def test_a_hung_name_server_costs_its_callers_three_seconds_and_others_nothing(t
             assert answer.status == 502 and answer.json["code"] == "upstream_unreachable", answer
             assert answer.json["outcome"] == "not_sent", answer
             # Few calls are out before a store's first answer, or for half a second.
-            assert seconds < 4.5, seconds
-        assert slowest < 0.5, slowest
+            assert seconds < ceiling(4.5), seconds
+        assert slowest < ceiling(0.5), slowest
         # An install is answered in its own time, and its code stays good.
         query = running.callback_query(STORE)
         start = time.monotonic()

@@ -114,6 +114,16 @@ def test_unknown_and_malformed_parameters_are_refused_by_name(ready, path):
     assert path.split("?")[1].split("=")[0] in detail
 
 
+def test_a_path_that_is_written_out_goes_before_a_template(ready):
+    for method, path in (("GET", "/v1/stores/import"), ("DELETE", "/v1/stores/import"), ("GET", "/v1/events/replay")):
+        answer = ready.api(method, path)
+        problem(answer, 405, "method_not_allowed")
+        assert answer.headers["allow"] == "POST"
+    problem(ready.api("POST", "/v1/stores/import?app=A%20B", b"{}\n"), 400)
+    problem(ready.api("GET", "/v1/stores?q=%00"), 400)
+    problem(ready.api("POST", "/v1/keys", {"name": "a\0", "app": "default", "stores": ["*"], "scopes": ["*"], "abilities": ["proxy"]}), 400)
+
+
 @pytest.mark.parametrize("body", [
     {"name": "x"}, {"name": "x", "app": "default", "stores": ["*"], "scopes": ["*"], "abilities": ["nosuch"]},
     {"name": "x", "app": "default", "stores": ["*"], "scopes": ["*"], "abilities": ["proxy"], "extra": 1},

@@ -76,6 +76,8 @@ def test_stores_are_listed_and_shown_as_the_api_has_them(ready):
     assert "last_call_at" in facts and "quota" in facts and "@" in facts
     assert document(ready, "stores", "list", "--state", "suspended") == {"data": [], "next": None}
     assert ran(ready, OK, "stores", "list", "--state", "suspended").stdout == ""
+    assert document(ready, "stores", "list", "--problem", "any") == {"data": [], "next": None}
+    assert "drift" in ran(ready, FAILURE, "stores", "list", "--problem", "nosuch").stderr
 
 
 @pytest.mark.parametrize("status,arguments", [
@@ -104,6 +106,71 @@ def test_help_names_every_command(ready):
     for name in ("serve", "migrate", "doctor", "vault", "keys", "stores", "deliveries", "events", "api", "LATCHKEY_CA_FILE"):
         assert name in shown
     assert max(map(len, shown.splitlines())) <= 120
+
+
+def commands(running):
+    """Every command that does something: its words, and the options that it has."""
+    tree = json.loads(ran(running, OK, "--experimental-dump-help").stdout)["command"]
+
+    def walk(command, words):
+        below = [child for child in command.get("subcommands", []) if child["commandName"] != "help"]
+        if not below:
+            options = {name["name"] for argument in command.get("arguments", []) for name in argument.get("names", [])}
+            yield " ".join(words), options, [a for a in command.get("arguments", []) if a["kind"] == "positional"]
+        for child in below:
+            yield from walk(child, [*words, child["commandName"]])
+    return list(walk(tree, []))
+
+
+# What changes nothing, what takes nothing away, and what asks before it does, with arguments for it.
+READS = {
+    "doctor", "vault status", "keys list", "stores list", "stores show", "stores errors", "scopes drift", "webhooks list", "webhooks plan",
+    "webhooks repairs", "deliveries list", "deliveries show", "events list", "events show", "events tail", "subscriptions list",
+    "subscriptions show", "subscriptions deliveries", "usage", "audit", "api get"}
+HARMLESS = {
+    "serve", "migrate", "keys create", "stores label", "stores import", "stores verify", "stores resume", "deliveries replay",
+    "subscriptions create", "subscriptions enable", "subscriptions ping", "api post", "api put"}
+DESTRUCTIVE = {
+    "vault rewrap": [], "keys rotate": ["{key}"], "keys revoke": ["{key}"], "stores suspend": [STORE], "stores delete": [STORE],
+    "webhooks apply": [], "webhooks rotate": [STORE], "webhooks repair": [], "events replay": ["--from", "oldest"],
+    "subscriptions delete": ["{subscription}"], "subscriptions disable": ["{subscription}"],
+    "subscriptions rotate": ["{subscription}"], "subscriptions replay": ["{subscription}", "--from", "oldest"],
+    "subscriptions discard": ["{subscription}", "--failed"], "api delete": ["v3/catalog/products/1", "--store", STORE]}
+
+
+def test_every_command_is_a_read_harmless_or_asks(ready):
+    """A new command fails here until somebody says which it is."""
+    known = {words: options for words, options, _ in commands(ready)}
+    assert set(known) == READS | HARMLESS | set(DESTRUCTIVE)
+    assert not [words for words in READS if "json" not in known[words]]
+    assert not [words for words in DESTRUCTIVE if not {"dry-run", "yes"} <= known[words]]
+
+
+@pytest.mark.parametrize("words", sorted(DESTRUCTIVE))
+def test_what_is_destructive_changes_nothing_unasked(ready, words):
+    made = document(ready, "keys", "create", "--name", "unchanged", "--app", "default", "--store", STORE,
+                    "--scope", "*", "--ability", "proxy")
+    subscription = ready.api("POST", "/v1/subscriptions", {"url": "http://127.0.0.1:1/", "types": ["*"]}).json["id"]
+    arguments = [{"{key}": made["id"], "{subscription}": subscription}.get(a, a) for a in DESTRUCTIVE[words]]
+
+    def state():
+        return (changes(ready), ready.api("GET", "/v1/audit?limit=1").json["data"], [call for call in ready.arrived(host="api") if call["method"] not in ("GET", "HEAD")],
+                ready.api("GET", f"/v1/subscriptions/{subscription}").json["state"])
+    before = state()
+    assert "--yes" in ran(ready, USAGE, *words.split(), *arguments).stderr
+    ran(ready, OK, *words.split(), *arguments, "--dry-run")
+    assert state() == before
+
+
+def test_long_work_shows_a_bar_on_a_terminal_and_nothing_elsewhere(ready, tmp_path):
+    lines = tmp_path / "stores.ndjson"
+    lines.write_text("".join(json.dumps({"store_hash": f"nosuch{n}", "access_token": "x"}) + "\n" for n in range(3)))
+    piped = ran(ready, FAILURE, "stores", "import", str(lines))
+    assert "░" not in piped.stderr + piped.stdout and "\x1b" not in piped.stderr
+    status, shown = on_a_terminal(ready, "", "stores", "import", str(lines))
+    assert status == FAILURE and "░" * 24 + " 0 %  0 of 3 stores" in shown
+    # The bar is gone before the result is told.
+    assert "\x1b[K" in shown and "refused." in shown.split("\x1b[K")[-1]
 
 
 # Changing

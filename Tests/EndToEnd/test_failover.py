@@ -7,7 +7,7 @@ import time
 
 import pytest
 from cluster import Cluster
-from deployment import deployment, request, wait_until
+from deployment import ceiling, deployment, request, wait_until
 
 KEYRING = "k1:" + base64.b64encode(os.urandom(32)).decode()
 
@@ -73,11 +73,11 @@ def test_a_promoted_standby_takes_over_without_a_restart(pair):
         wait_until(lambda: request(running.internal, "GET", "/readyz").status == 503, "not ready", 10)
         standby.promote()
         promoted = time.monotonic()
-        wait_until(lambda: writes(running), "writes are back", 10)
+        wait_until(lambda: writes(running), "writes are back", ceiling(10))
         seconds = time.monotonic() - promoted
         over.set()
         merchant.join()
-        assert seconds <= 10, seconds
+        assert seconds <= ceiling(10), seconds
         assert primary.psql("SELECT 1").returncode != 0, "the primary is gone for good"
         assert request(running.internal, "GET", "/readyz").status == 200
         acknowledged += [store for store, status in told if status == 200]

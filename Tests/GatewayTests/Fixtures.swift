@@ -11,13 +11,19 @@ struct TestKey: Sendable {
   let text: String
   let record: ServiceKeyRecord
 
-  init(_ grant: Grant, revokedAt: Timestamp? = nil) {
+  init(_ grant: Grant, revokedAt: Timestamp? = nil, rotatedFrom old: TestKey? = nil) {
     let key = ServiceKey.generate()
     text = key.text.expose()
     record = ServiceKeyRecord(
       id: key.id, name: "test", digest: key.digest, grant: grant, createdAt: Timestamp(seconds: 0),
-      createdBy: "bootstrap", revokedAt: revokedAt)
+      createdBy: "bootstrap", revokedAt: revokedAt, rotatedFrom: old?.record.id)
   }
+}
+
+extension Grant {
+  /// All that a key of the app `default` may do.
+  static let everything = Grant(
+    app: .default, stores: .all, scopes: .all, abilities: Abilities([.operator]))
 }
 
 /// Values that tests name by text; a wrong one is a mistake in the test.

@@ -34,6 +34,7 @@ struct GatewayRig: Sendable {
   let client: CurlClient
   let key: TestKey
   let server: MisbehavingServer
+  let ledger: KeyedWrites?
 
   /// An installation of the app `default`, with the token `token-{store}` unless uninstalled.
   struct Installation: Sendable {
@@ -76,7 +77,7 @@ struct GatewayRig: Sendable {
   static func run<T: Sendable>(
     adjust: (inout CurlSettings, inout GatewaySettings) -> Void = { _, _ in },
     world: World = World(), calls: Int = 1000, pace: MonotonicClock = .system,
-    script: @escaping MisbehavingServer.Script,
+    ledger: KeyedWrites? = nil, script: @escaping MisbehavingServer.Script,
     _ body: @escaping @Sendable (GatewayRig) async throws -> T
   ) async throws -> T {
     var curl = CurlSettings()
@@ -102,11 +103,12 @@ struct GatewayRig: Sendable {
         gateway: StoreGateway(
           directory: directory,
           upstream: Upstream(client: client, origin: origin, suspicions: Suspicions()),
-          admission: admission, settings: gatewaySettings, pace: pace, usage: usage,
+          admission: admission, settings: gatewaySettings, pace: pace, ledger: ledger,
+          usage: usage,
           logger: .silent),
         admission: admission, usage: usage, directory: directory, settings: gatewaySettings,
         client: client,
-        key: key, server: server)
+        key: key, server: server, ledger: ledger)
       let result: Result<T, any Error>
       do { result = .success(try await body(rig)) } catch { result = .failure(error) }
       await client.shutdown()
@@ -119,12 +121,12 @@ struct GatewayRig: Sendable {
     let upstream = Upstream(client: client, origin: origin, suspicions: Suspicions())
     let gateway = StoreGateway(
       directory: directory, upstream: upstream, admission: admission, settings: settings,
-      usage: usage, logger: .silent)
+      ledger: ledger, usage: usage, logger: .silent)
     return GatewayRig(
       gateway: gateway, admission: admission, usage: usage, directory: directory,
       settings: settings,
       client: client, key: key,
-      server: server)
+      server: server, ledger: ledger)
   }
 
   /// The same gateway with a directory that has never been read.
@@ -136,12 +138,12 @@ struct GatewayRig: Sendable {
     let gateway = StoreGateway(
       directory: stale,
       upstream: Upstream(client: client, origin: origin, suspicions: Suspicions()),
-      admission: admission, settings: settings, usage: usage, logger: .silent)
+      admission: admission, settings: settings, ledger: nil, usage: usage, logger: .silent)
     return GatewayRig(
       gateway: gateway, admission: admission, usage: usage, directory: stale, settings: settings,
       client: client,
       key: key,
-      server: server)
+      server: server, ledger: nil)
   }
 
   func send(
@@ -151,7 +153,9 @@ struct GatewayRig: Sendable {
     let fields = try Named.fields([("X-Auth-Token", caller ?? key.text)] + headers)
     let request = GatewayRequest(
       method: method, target: target, headers: fields, contentLength: length, body: body,
-      requestID: try Named.requestID("req-7"), loop: TestCluster.reactor.next(),
+      requestID: try Named.requestID("req-7"),
+      trace: TraceSource.shared.context(continuing: fields.onlyValue(of: .traceparent)),
+      loop: TestCluster.reactor.next(),
       clientAddress: "127.0.0.1")
     return body == nil && Way.current == .lane
       ? await gateway.answerInLane(request) : await gateway.respond(to: request)

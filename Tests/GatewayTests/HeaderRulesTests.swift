@@ -14,8 +14,14 @@ private func lines(_ fields: HTTPFields) -> [String] {
   private func sent(_ pairs: [(String, String)]) throws -> [String] {
     let requestID = try #require(RequestID("req-1"))
     return lines(
-      HeaderRules.request(try fields(pairs), requestID: requestID, userAgent: "Latchkey/9"))
+      HeaderRules.request(
+        try fields(pairs), requestID: requestID, trace: Self.trace, userAgent: "Latchkey/9")
+    )
+    .filter { $0 != "traceparent: \(Self.trace.traceparent)" }
   }
+
+  /// One that begins here, unless a test says otherwise.
+  private static let trace = TraceSource(seed: 7).begin()
 
   private func returned(_ pairs: [(String, String)]) throws -> [String] {
     let requestID = try #require(RequestID("req-1"))
@@ -45,11 +51,34 @@ private func lines(_ fields: HTTPFields) -> [String] {
     let pairs = [
       ("Accept", "application/xml"), ("X-Custom", "1"), ("x-custom", "2"),
       ("Content-Type", "text/x"),
-      ("If-Modified-Since", "then"), ("Accept-Encoding", "gzip, br"), ("traceparent", "00-1-2-01"),
+      ("If-Modified-Since", "then"), ("Accept-Encoding", "gzip, br"),
       ("X-Request-Id", "theirs"), ("User-Agent", "sdk/1"), ("X-Correlation-Id", "mine"),
       ("X-Empty", ""),
     ]
     #expect(try sent(pairs) == pairs.map { "\($0.0): \($0.1)" })
+  }
+
+  @Test func `BigCommerce is told our own span, and the state of a trace that is continued`() throws
+  {
+    let requestID = try #require(RequestID("req-1"))
+    let source = TraceSource(seed: 7)
+    let theirs = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    let pairs = [
+      ("Traceparent", theirs), ("Accept", "a"), ("tracestate", "one=1"), ("User-Agent", "u"),
+      ("TraceState", "two=2,three=3"), ("X-Correlation-Id", "c"),
+    ]
+    for (trace, states) in [
+      (source.context(continuing: theirs), ["tracestate: one=1", "TraceState: two=2,three=3"]),
+      (source.begin(), []),
+    ] {
+      let sent = lines(
+        HeaderRules.request(
+          try fields(pairs), requestID: requestID, trace: trace, userAgent: "Latchkey/9"))
+      #expect(sent.filter { $0.lowercased().hasPrefix("tracestate") } == states)
+      let told = sent.filter { $0.lowercased().hasPrefix("traceparent") }
+      #expect(told == ["traceparent: \(trace.traceparent)"])
+      #expect(sent.count == 4 + states.count)
+    }
   }
 
   @Test func `what the caller left out is filled in`() throws {
@@ -130,7 +159,8 @@ private func lines(_ fields: HTTPFields) -> [String] {
     ("Latchkey-Priority", "Bulk"),
     ("Latchkey-Priority", ""), ("Latchkey-Dry-Run", "yes"), ("Latchkey-Dry-Run", "TRUE"),
     ("Latchkey-App", "No App"),
-    ("Idempotency-Key", "k1"), ("Idempotency-Key", ""), ("Idempotency-Key", "a b"),
+    ("Idempotency-Key", ""), ("Idempotency-Key", "a b"), ("Idempotency-Key", "schlüssel"),
+    ("Idempotency-Key", String(repeating: "k", count: 256)),
   ])
   func `a value that cannot be taken is refused by the field's name`(
     _ name: String, _ value: String

@@ -173,8 +173,9 @@ private let products = "/stores/abc/v3/catalog/products"
         ])
     ])
     try await GatewayRig.run(script: turns.script) { rig in
-      _ = try await rig.send(.get, products)
+      // The window is over 300 ms after the first answer came, whenever we hear of it.
       let began = ContinuousClock.now
+      _ = try await rig.send(.get, products)
       let response = try await rig.send(.get, products)
       #expect(response.status == 200)
       #expect(ContinuousClock.now - began >= .milliseconds(300))

@@ -71,7 +71,8 @@ private final class Received: Sendable {
         .get, "/stores/abc/v3/hooks",
         headers: [
           ("Cookie", "canary"), ("X-Forwarded-For", "canary"), ("Latchkey-Timeout", "110"),
-          ("traceparent", "00-1-2-01"),
+          ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+          ("tracestate", "vendor=1"),
           ("Authorization", "Bearer \(rig.key.text)"), ("Accept-Encoding", "gzip"),
           ("X_Under", "canary"),
         ])
@@ -79,11 +80,14 @@ private final class Received: Sendable {
       #expect(!head.contains("canary"))
       #expect(!head.lowercased().contains("authorization"))
       for line in [
-        "traceparent: 00-1-2-01", "Accept-Encoding: gzip", "Accept: application/json",
+        "tracestate: vendor=1", "Accept-Encoding: gzip", "Accept: application/json",
         "User-Agent: Latchkey/test",
         "X-Correlation-Id: req-7", "Host: 127.0.0.1:\(rig.server.port)",
       ] { #expect(head.contains("\r\n\(line)\r\n"), "\(line)") }
       #expect(head.matches(of: /(?i)\r\nx-auth-token:/).count == 1)
+      let traces = head.matches(
+        of: /(?i)\r\ntraceparent: (00-0af7651916cd43dd8448eb211c80319c-[0-9a-f]{16}-01)\r\n/)
+      #expect(traces.count == 1 && traces.first?.1.contains("b7ad6b7169203331") == false)
       #expect(response.headers[values: .setCookie].isEmpty)
       #expect(response.headers[.contentEncoding] == "gzip")
       #expect(response.headers[.latchkeyOrigin] == "upstream")
@@ -306,8 +310,22 @@ private final class Received: Sendable {
     try await GatewayRig.run(script: { _ in }) { rig in
       await rig.client.shutdown()
       let response = try await rig.send(.get, "/stores/abc/v3/x")
-      #expect(try await response.summary == "503 draining")
+      #expect(try await response.summary == "503 draining not_sent")
       #expect(response.headers[.retryAfter] != nil)
+    }
+  }
+
+  @Test func `a call that is cut when its client is shut down is of unknown outcome`() async throws
+  {
+    try await GatewayRig.run(script: { connection in
+      _ = try await connection.readHead()
+      try await connection.stall()
+    }) { rig in
+      async let response = rig.send(.post, "/stores/abc/v3/x")
+      #expect(try await eventually { rig.server.headCount == 1 })
+      await rig.client.shutdown()
+      let summary = try await response.summary
+      #expect(summary == "503 draining unknown")
     }
   }
 

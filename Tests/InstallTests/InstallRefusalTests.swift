@@ -143,10 +143,11 @@ final class FlakyLogin: LoginHost {
   }
 
   func send(
-    _ exchange: TokenExchange, _ encoding: TokenExchange.Encoding, within limit: Duration
+    _ exchange: TokenExchange, _ encoding: TokenExchange.Encoding, in trace: TraceContext,
+    within limit: Duration
   ) async -> LoginReply {
     if await refusals.take() { return .notSent }
-    return await real.send(exchange, encoding, within: limit)
+    return await real.send(exchange, encoding, in: trace, within: limit)
   }
 
   private actor Refusals {

@@ -40,7 +40,8 @@ import Testing
         await #expect(throws: PostgresError.overloaded) {
           try await database.query(Statement("SELECT 1"))
         }
-        #expect(start.duration(to: .now) < .milliseconds(1300))
+        // Before either of the others gave its connection back.
+        #expect(start.duration(to: .now) < .milliseconds(1900))
         #expect(database.connectionCounts.refusals == PoolCounts.Refusals(overloaded: 1))
         try await group.waitForAll()
       }

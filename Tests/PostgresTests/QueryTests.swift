@@ -194,6 +194,25 @@ import Testing
     }
   }
 
+  @Test func `a statement that loses against another is tried again`() async throws {
+    try await withTemporaryDatabase { (database: Database) async throws in
+      _ = try await database.query(Self.table)
+      _ = try await database.transaction([Self.insert(1), Self.insert(2)])
+      func lock(_ first: Int, _ second: Int) async throws {
+        _ = try await database.query(
+          Statement(
+            """
+            WITH one AS MATERIALIZED (SELECT id FROM t WHERE id = $1 FOR UPDATE),
+              pause AS MATERIALIZED (SELECT pg_sleep(0.05) FROM one)
+            SELECT t.id FROM t, pause WHERE t.id = $2 FOR UPDATE OF t
+            """, [first, second]))
+      }
+      async let there: Void = lock(1, 2)
+      async let back: Void = lock(2, 1)
+      _ = try await (there, back)
+    }
+  }
+
   @Test func `a big answer and a big parameter pass`() async throws {
     try await withTemporaryDatabase { (database: Database) async throws in
       let bytes = [UInt8](repeating: 0xa5, count: 8 << 20)

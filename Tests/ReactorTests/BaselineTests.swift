@@ -28,4 +28,27 @@ import Testing
       for pair in pairs { pair.closeBoth() }
     }
   }
+
+  @Test func `not even itself, nor its loops`() async throws {
+    weak var watcher: Watcher?
+    weak var loop: (any EventLoop)?
+    try await withReactor(loops: 2) { reactor in
+      // Poked at least once, so that what a poke takes along is there, too.
+      let pair = try SocketPair()
+      let tally = Tally()
+      _ = try await reactor.loops[0].submit {
+        try reactor.register(fd: pair.first, on: reactor.loops[0], interest: .readable) { _ in
+          tally.add("")
+        }
+      }.get()
+      pair.send("x")
+      try await tally.wait(for: 1)
+      watcher = reactor.watcher
+      loop = reactor.loops[0]
+      pair.closeBoth()
+    }
+    // The loop's thread drops what it held when it ends.
+    let isGone = try await eventually { watcher == nil && loop == nil }
+    #expect(isGone)
+  }
 }

@@ -32,6 +32,25 @@ import Testing
     }
   }
 
+  @Test func `a store that is not open answers every call in one way`() async throws {
+    try await withSandbox { client in
+      let app = try await client.authorised()
+      for (condition, status) in [
+        ("suspended", 503), ("owner_gone", 403), ("plan_limit", 507), ("open", 200),
+      ] {
+        let shown = try await client.control(
+          "stores/demo1234", ["condition": .string(condition)], .put)
+        #expect(shown["condition"] == .string(condition))
+        let answer = try await app.get("/stores/demo1234/v3/hooks")
+        #expect(answer.status == status)
+        #expect(answer.header("Retry-After") == nil)
+      }
+      let wrong = try await client.json(
+        .put, "/control/stores/demo1234", ["condition": "on fire"])
+      #expect(wrong.status == 400)
+    }
+  }
+
   @Test func `it shows what arrived, with the token's store`() async throws {
     try await withSandbox({
       $0.stores = 2

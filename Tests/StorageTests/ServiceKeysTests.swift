@@ -137,12 +137,20 @@ import Vault
           name: "x", grant: without, by: KeyMaker(id: caller.key.id, grant: without, requestID: nil)
         )
       }
-      await #expect(throws: ServiceKeyError.grantTooWide) {
+      // A wider key is as unknown as none.
+      await #expect(throws: ServiceKeyError.unknownKey) {
         try await keys.revoke(caller.key.id, by: narrowMaker)
       }
-      await #expect(throws: ServiceKeyError.grantTooWide) {
+      await #expect(throws: ServiceKeyError.unknownKey) {
         try await keys.rotate(caller.key.id, overlap: .zero, by: narrowMaker)
       }
+      // One that only lives longer may be ended, but not made anew.
+      let longer = try await keys.create(name: "longer", grant: narrow.ending(nil), by: maker)
+      await #expect(throws: ServiceKeyError.grantTooWide) {
+        try await keys.rotate(longer.key.id, overlap: .zero, by: narrowMaker)
+      }
+      #expect(try await keys.revoke(longer.key.id, by: narrowMaker))
+      #expect(try await keys.revoke(narrowMaker.id, by: narrowMaker), "its own")
       _ = database
     }
   }
@@ -230,6 +238,48 @@ import Vault
           try await keys.rotate(id, overlap: .zero, by: by)
         }
       }
+    }
+  }
+
+  @Test func `a list shows the keys that its reader could have made, and the reader's own`()
+    async throws
+  {
+    try await withKeys { keys, _, maker in
+      let abc = try #require(StoreHash("abc"))
+      let other = try #require(StoreHash("other"))
+      func made(
+        _ stores: Grant.Stores, _ abilities: [Ability], _ scopes: Grant.ScopeLimit = .all,
+        until end: Timestamp? = nil
+      ) async throws -> KeyMaker {
+        let grant = Grant(
+          app: .default, stores: stores, scopes: scopes, abilities: Abilities(abilities),
+          expiresAt: end)
+        let key = try await keys.create(name: "k", grant: grant, by: maker)
+        return KeyMaker(id: key.key.id, grant: grant, requestID: nil)
+      }
+      let end = Timestamp(seconds: 4_000_000_000)
+      let keeper = try await made(.only([abc]), [.keys, .proxy], until: end)
+      let same = try await made(.only([abc]), [.keys, .proxy])
+      let less = try await made(.only([abc]), [.proxy], .only(Scopes(["store_v2_orders"])))
+      let operatorOfApp = try await made(.all, [.operator])
+      for (stores, abilities) in [
+        (.only([other]), [.proxy]), (.only([abc, other]), [.proxy]), (.all, [.proxy]),
+        (.only([abc]), [.storesRead]), (.only([abc]), [.operator]),
+      ] as [(Grant.Stores, [Ability])] {
+        let hidden = try await made(stores, abilities)
+        await #expect(throws: ServiceKeyError.unknownKey) {
+          try await keys.find(hidden.id, for: keeper)
+        }
+      }
+      let seen = try await keys.list(for: keeper, limit: 100).map(\.id)
+      #expect(seen == [keeper.id, same.id, less.id].sorted())
+      var pages: [String] = []
+      while let next = try await keys.list(for: keeper, after: pages.last, limit: 1).first {
+        pages.append(next.id)
+      }
+      #expect(pages == seen)
+      #expect(try await keys.list(for: operatorOfApp, limit: 100).count == 9)
+      #expect(try await keys.list(for: maker, limit: 100).count == 10)
     }
   }
 

@@ -35,6 +35,13 @@ extension Database {
           canary_lease_until = canary_lease_until - $1 * interval '1 second',
           canary_refused_at = canary_refused_at - $1 * interval '1 second'
         """, [seconds]))
+    _ = try await query(
+      Statement(
+        """
+        UPDATE store_health SET next_check_at = next_check_at - $1 * interval '1 second',
+          lease_until = lease_until - $1 * interval '1 second',
+          pending_since = pending_since - $1 * interval '1 second'
+        """, [seconds]))
   }
 
   /// One number that a statement counts.

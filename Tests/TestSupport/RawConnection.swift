@@ -1,4 +1,6 @@
+import Foundation
 import Glibc
+import Linux
 
 /// A TCP connection on which a test writes and reads bytes as it pleases; blocking.
 package final class RawConnection: Sendable {
@@ -48,6 +50,27 @@ package final class RawConnection: Sendable {
       rest = rest.dropFirst(count)
     }
     return true
+  }
+
+  /// Waits until the peer, in this process or another, has read all that was sent.
+  package func awaitRead() throws {
+    var address = sockaddr_in()
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    unsafe withUnsafeMutablePointer(to: &address) { pointer in
+      _ = unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        unsafe getsockname(descriptor, $0, &length)
+      }
+    }
+    let mine = String(format: ":%04X", in_port_t(bigEndian: address.sin_port))
+    // "sl local_address rem_address st tx_queue:rx_queue …": the peer's socket names ours second.
+    try blockUntil {
+      let table = try SmallFile.read("/proc/net/tcp", atMost: 1 << 26)
+      let rows = String(decoding: table, as: UTF8.self).split(separator: "\n")
+      return rows.contains { row in
+        let fields = row.split(separator: " ")
+        return fields.count > 4 && fields[2].hasSuffix(mine) && fields[4].hasSuffix(":00000000")
+      }
+    }
   }
 
   /// The next bytes; empty when the peer has closed.

@@ -37,7 +37,7 @@ import Testing
     (.failed(.timeout(sent: true)), false, false),
     (.failed(.timeout(sent: false)), false, false),
     (.failed(.notSendable), false, false), (.failed(.bodyFailed), false, false),
-    (.failed(.cancelled), false, false), (.failed(.draining), false, false),
+    (.failed(.cancelled), false, false), (.failed(.draining(sent: true)), false, false),
   ]
 
   @Test(arguments: methods)

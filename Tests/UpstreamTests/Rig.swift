@@ -58,8 +58,21 @@ struct Rig: Sendable {
   func watch(_ directory: StoreDirectory) -> RevocationWatch {
     RevocationWatch(
       revocations: Revocations(database: database), suspicions: suspicions, directory: directory,
+      looks: looks(directory, every: .seconds(3600)), logger: .silent)
+  }
+
+  func health(
+    _ directory: StoreDirectory, every: Duration = .seconds(3600), wall: WallClock = .system
+  ) -> HealthWatch {
+    HealthWatch(
+      checks: StoreChecks(database: database, every: every), looks: looks(directory, every: every),
+      directory: directory, suspicions: suspicions, every: every, wall: wall, logger: .silent)
+  }
+
+  private func looks(_ directory: StoreDirectory, every: Duration) -> StoreLooks {
+    StoreLooks(
       canary: CanaryCall(client: client, origin: origin, directory: directory), keyring: keyring,
-      logger: .silent)
+      checks: StoreChecks(database: database, every: every), logger: .silent)
   }
 
   /// Makes one call as the gateway would.

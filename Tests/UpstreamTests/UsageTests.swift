@@ -83,8 +83,8 @@ import Vault
     try await withTemporaryDatabase(Migrations.all) { (database: Database) in
       let book = book()
       let writer = UsageWriter(
-        book: book, ledger: UsageLedger(database: database), keepDays: 90, name: "w",
-        logger: .silent)
+        book: book, ledger: UsageLedger(database: database),
+        failures: CallFailures(database: database), keepDays: 90, name: "w", logger: .silent)
       let tags = try (0..<700).map { try Self.tags("s\($0)") }
       for tag in tags {
         book.refused(tag, status: 429, now: Self.noon, on: TestCluster.reactor.next())
@@ -112,8 +112,8 @@ import Vault
     try await withTemporaryDatabase(Migrations.all) { (database: Database) in
       let book = book()
       let writer = UsageWriter(
-        book: book, ledger: UsageLedger(database: database), keepDays: 5, name: "w",
-        logger: .silent)
+        book: book, ledger: UsageLedger(database: database),
+        failures: CallFailures(database: database), keepDays: 5, name: "w", logger: .silent)
       let loop = TestCluster.reactor.next()
       let call = try Self.tags("abc")
       book.refused(call, status: 429, now: Self.noon - .seconds(4 * 86400), on: loop)

@@ -49,7 +49,8 @@ import Testing
       app: [nil, AppName("a"), AppName("ab"), AppName("b")].randomElement(using: &random) ?? nil,
       store: [nil, StoreHash("a"), StoreHash("ab"), StoreHash("1")].randomElement(using: &random)
         ?? nil,
-      generation: [nil, Generation(1), Generation(11)].randomElement(using: &random) ?? nil)
+      generation: [nil, Generation(1), Generation(11)].randomElement(using: &random) ?? nil,
+      row: [[], ["a"], ["ab"], ["a", "b"], ["", "ab"]].randomElement(using: &random) ?? [])
   }
 
   @Test func `the envelope is version, key ID, nonce, ciphertext and tag`() throws {
@@ -78,6 +79,7 @@ import Testing
       SealedPlace(.accessToken, app: app, store: store, generation: Generation(8)),
       SealedPlace(.accessToken, app: app, store: store, generation: Generation(6)),
       SealedPlace(.accessToken, app: app, store: store, generation: nil),
+      SealedPlace(.accessToken, app: app, store: store, generation: Generation(7), row: [""]),
     ]
     others += SealedPurpose.allCases.filter { $0 != .accessToken }.map {
       SealedPlace($0, app: app, store: store, generation: Generation(7))

@@ -29,17 +29,17 @@ import Testing
           }
           idle.append(connection)
         }
-        // The last ones may not be accepted yet; an answered connection is.
+        // Other loops may not have counted the last ones yet when the newest has its answer.
         let newest = try RawConnection(port: running.internalPort)
         #expect(try newest.exchange(Self.request).status == 200)
-        #expect(fixture.internalCounters.openConnections == count + 1)
+        try blockUntil { fixture.internalCounters.openConnections == count + 1 }
         let time = try ContinuousClock().measure {
           for connection in idle.suffix(50) {
             let answer2 = try connection.exchange(Self.request)
             #expect(answer2.status == 200)
           }
         }
-        #expect(time < .seconds(2))
+        #expect(time < .seconds(5))
       }
     }
   }
@@ -192,7 +192,7 @@ import Testing
         }
         var iterator = ended.makeAsyncIterator()
         let time = await ContinuousClock().measure { #expect(await iterator.next() == true) }
-        #expect(time < .seconds(1))
+        #expect(time < .seconds(5))
         try await blocking {
           try blockUntil { counters.requestsInFlight == 0 && counters.openConnections == 0 }
           withExtendedLifetime(held) {}
@@ -305,6 +305,7 @@ import Testing
         inBody.send(
           "POST /stores/a/v3/x HTTP/1.1\r\nHost: x\r\nContent-Length: \(big.utf8.count)\r\n\r\nb")
         try blockUntil { counters.requestsInFlight == 2 && counters.openConnections == 5 }
+        try inHead.awaitRead()
         return [idle, fresh, waiting, inHead, inBody]
       }
       await running.group.triggerGracefulShutdown()

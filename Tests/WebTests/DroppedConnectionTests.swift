@@ -15,8 +15,8 @@ import Testing
     let counters = ListenerCounters()
     let state = ListenerState(
       limits: .internalListener, share: nil, counters: counters, draining: Draining(),
-      requestIDs: RequestIDSource(seed: 1), fixedFields: "", cancelsWhenGone: true, usesTLS: false,
-      priority: nil, lanes: nil)
+      requestIDs: RequestIDSource(seed: 1), fixedFields: "", methods: { _ in [] },
+      cancelsWhenGone: true, usesTLS: false, priority: nil, lanes: nil)
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     let guarded = GuardedChannel(state: state, identity: nil) { _, _, _ in
       Issue.record("nobody serves it")

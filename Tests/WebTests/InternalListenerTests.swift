@@ -11,13 +11,21 @@ import Testing
 
 @Suite struct `Internal listener` {
   private static let routes: [APIRoute] = [
-    APIRoute(.get, "things", ability: .storesRead, parameters: ["limit"]) {
-      request throws(Problem) in
+    APIRoute(
+      Operation(
+        .get, "/v1/things", "listThings", .stores, "Lists things", access: .ability(.storesRead),
+        parameters: [.limit], answers: [.done])
+    ) { request throws(Problem) in
       APIAnswer(["limit": .integer(try request.query.limit())])
     },
-    APIRoute(.post, "things/{id}", ability: .storesWrite, bodyLimit: ByteCount(100)) {
-      request throws(Problem) in
-      let body = try APIBody(request.body, known: ["name"])
+    APIRoute(
+      Operation(
+        .post, "/v1/things/{id}", "nameThing", .stores, "Names a thing",
+        access: .ability(.storesWrite),
+        body: .object(.object([Field("name", .text(), "Its name.")]), upTo: ByteCount(100)),
+        answers: [.done])
+    ) { request throws(Problem) in
+      let body = try request.object()
       return APIAnswer(
         ["id": .string(request.arguments[0]), "name": .string(try body.text("name"))], status: 201)
     },

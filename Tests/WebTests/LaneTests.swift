@@ -1,4 +1,6 @@
 import Base
+import BigCommerce
+import Events
 import Gateway
 import HTTPTypes
 import NIOCore
@@ -13,10 +15,24 @@ import Testing
   private static let seed: UInt64 = 20_261_121
 
   @Test func `answers as the ordinary way does, byte for byte`() async throws {
-    let total = count(ordinary: 2_000, full: 10_000)
+    try await compareWays(
+      count(ordinary: 2_000, full: 10_000), \.internalPort, \.internalCounters,
+      Conversation.request)
+  }
+
+  @Test func `answers deliveries as the ordinary way does, byte for byte`() async throws {
+    try await compareWays(
+      count(ordinary: 2_000, full: 10_000), \.publicPort, \.publicCounters, Conversation.delivery)
+  }
+
+  private func compareWays(
+    _ total: Int, _ port: @escaping @Sendable (ListenerFixture.Running) -> Int,
+    _ counters: (ListenerFixture) -> ListenerCounters,
+    _ request: @escaping Conversation.MakeRequest
+  ) async throws {
     var (lane, ordinary) = (ListenerFixture(), ListenerFixture())
-    lane.gateway = .manifold
-    ordinary.gateway = .manifold
+    (lane.gateway, ordinary.gateway) = (.manifold, .manifold)
+    (lane.deliveries, ordinary.deliveries) = (.manifold, .manifold)
     ordinary.hasLane = false
     let (first, second) = (lane, ordinary)
     try await first.run { lane in
@@ -25,7 +41,7 @@ import Testing
           for worker in 0..<4 {
             tasks.addTask {
               try await blocking {
-                try Self.compare(total / 4, worker, lane.internalPort, ordinary.internalPort)
+                try Self.compare(total / 4, worker, port(lane), port(ordinary), request)
               }
             }
           }
@@ -33,15 +49,18 @@ import Testing
         }
       }
     }
-    #expect(first.internalCounters.requestsInFlight == 0)
-    #expect(second.internalCounters.requestsInFlight == 0)
+    #expect(counters(first).requestsInFlight == 0)
+    #expect(counters(second).requestsInFlight == 0)
   }
 
-  private static func compare(_ total: Int, _ worker: Int, _ lane: Int, _ ordinary: Int) throws {
+  private static func compare(
+    _ total: Int, _ worker: Int, _ lane: Int, _ ordinary: Int,
+    _ request: Conversation.MakeRequest
+  ) throws {
     var generator = SeededGenerator(seed: seed + UInt64(worker))
     var sent = 0
     while sent < total {
-      let conversation = Conversation(&generator)
+      let conversation = Conversation(request, &generator)
       sent += conversation.requestCount
       let new = try conversation.play(on: lane)
       let old = try conversation.play(on: ordinary)
@@ -76,14 +95,17 @@ private func difference(_ text: String, _ other: String) -> String {
 
 /// What a client sends on one connection, in pieces.
 private struct Conversation {
+  typealias MakeRequest =
+    @Sendable (_ isLast: Bool, _ generator: inout SeededGenerator) -> String
+
   private(set) var pieces: [String]
   let requestCount: Int
 
-  init(_ generator: inout SeededGenerator) {
+  init(_ request: MakeRequest, _ generator: inout SeededGenerator) {
     requestCount = Int.random(in: 1...6, using: &generator)
     var requests: [String] = []
     for index in 0..<requestCount {
-      requests.append(Self.request(isLast: index == requestCount - 1, &generator))
+      requests.append(request(index == requestCount - 1, &generator))
     }
     switch Int.random(in: 0..<3, using: &generator) {
     case 0: pieces = [requests.joined()]
@@ -110,7 +132,7 @@ private struct Conversation {
     return (lines.joined(separator: "\r\n"), wasReset)
   }
 
-  private static func request(isLast: Bool, _ generator: inout SeededGenerator) -> String {
+  @Sendable static func request(isLast: Bool, _ generator: inout SeededGenerator) -> String {
     let method = ["GET", "GET", "GET", "HEAD", "POST", "DELETE"].randomElement(using: &generator)
     let version = Int.random(in: 0..<40, using: &generator) == 0 ? "1.0" : "1.1"
     // Whoever is refused before the body is in is told so by the end of the connection.
@@ -126,6 +148,36 @@ private struct Conversation {
     guard method == "POST" else { return head + "\r\n" }
     return head + "Content-Length: 5\r\n\r\nhello"
   }
+
+  /// To the public listener, most of them deliveries that come whole.
+  @Sendable static func delivery(isLast: Bool, _ generator: inout SeededGenerator) -> String {
+    let target =
+      [
+        "/webhooks/default/a\(Int.random(in: 0..<100, using: &generator))",
+        "/webhooks/default/a7/exceptions", "/webhooks/other/a1", "/webhooks/default/", "/healthz",
+      ].randomElement(using: &generator) ?? "/"
+    let size = [0, 1, 300, 300, 300, 5000, 65_536, 65_537].randomElement(using: &generator) ?? 0
+    var head = "POST \(target) HTTP/1.1\r\nHost: h:1\r\n"
+    if Int.random(in: 0..<40, using: &generator) == 0 { head.replace("/1.1", with: "/1.0") }
+    for _ in 0..<Int.random(in: 0...4, using: &generator) {
+      head += ((fields + secrets).randomElement(using: &generator) ?? "") + "\r\n"
+    }
+    // Whoever is refused before the body is in is told so by the end of the connection.
+    if isLast || size > 65_536 || !target.hasPrefix("/webhooks/default/a") {
+      head += "Connection: close\r\n"
+    }
+    let body = String(repeating: "x", count: size)
+    guard Int.random(in: 0..<10, using: &generator) == 0, size > 0 else {
+      return head + "Content-Length: \(size)\r\n\r\n" + body
+    }
+    return head + "Transfer-Encoding: chunked\r\n\r\n"
+      + "\(String(size, radix: 16))\r\n\(body)\r\n0\r\n\r\n"
+  }
+
+  private static let secrets = [
+    "X-Latchkey-Webhook-Secret: s1", "webhook-id: i", "Webhook-Signature: v1,x",
+    "webhook-timestamp: 1",
+  ]
 
   private static func target(
     _ generator: inout SeededGenerator, isRelayed: Bool
@@ -143,7 +195,10 @@ private struct Conversation {
     "Accept: application/json", "accept:*/*", "X-Request-Id: given-1", "X-Request-Id: not good",
     "X-Request-Id:", "Connection: keep-alive", "Connection: x-a",
     "X-A:\t spaced \t", "X-Empty:", "X-Twice: 1\r\nX-Twice: 2", "X-Utf8: \u{E9}\u{20AC}",
-    "X_Under: 1", "If-None-Match: \"a\"", "Authorization: Bearer x", "X-Forwarded-For: 1.2.3.4",
+    "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    "Traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00", "traceparent: none",
+    "tracestate: a=1", "X_Under: 1", "If-None-Match: \"a\"", "Authorization: Bearer x",
+    "X-Forwarded-For: 1.2.3.4",
   ]
 
   /// Fields that end the connection, and some that are refused when they come twice.
@@ -151,6 +206,15 @@ private struct Conversation {
     "Connection: close", "Connection: x-a, close", "Upgrade: h2c", "Content-Length: 0",
     "Host: h:2", "Expect: 100-continue", "Bad Name: 1",
   ]
+}
+
+extension StubDeliveries {
+  /// One of the answers, by what arrived.
+  fileprivate static let manifold = StubDeliveries { request in
+    let sum = request.body.count + request.secrets.count + request.signature.ids.count
+    let number = Int(request.pathToken.dropFirst()) ?? 0
+    return [.taken, .taken, .unknownAddress, .forged("x"), .unavailable][(number + sum) % 5]
+  }
 }
 
 extension StubGateway {
@@ -168,6 +232,8 @@ extension StubGateway {
       .contentType: "text/x-\(number % 7)", .latchkeyOrigin: "upstream",
       .requestID: request.requestID.text,
     ]
+    // Which trace it is, unless it began here.
+    if request.trace.isContinued { headers[.server] = "\(request.trace.traceID)" }
     if number % 3 == 0 { headers[.cacheControl] = "max-age=\(number)" }
     if number % 5 == 0 { headers[.eTag] = "\"\(request.headers.count)\"" }
     if request.method == .head, number % 2 == 0 { headers[.contentLength] = "\(number % 9999)" }

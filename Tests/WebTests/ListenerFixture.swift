@@ -85,6 +85,17 @@ struct StubCallbacks: CallbackHandling {
   }
 }
 
+/// An intake that answers at once.
+struct StubDeliveries: DeliveryTaking {
+  let answer: @Sendable (WebhookRequest) -> IntakeAnswer
+
+  init(_ answer: @escaping @Sendable (WebhookRequest) -> IntakeAnswer) { self.answer = answer }
+
+  func take(_ request: WebhookRequest, _ done: @escaping @Sendable (IntakeAnswer) -> Void) {
+    done(answer(request))
+  }
+}
+
 /// Both listeners on free ports, for one test.
 struct ListenerFixture {
   var limits: GuardLimits?
@@ -100,9 +111,10 @@ struct ListenerFixture {
   var gateway = StubGateway.echo
   var callbacks = StubCallbacks()
   /// What comes of a webhook.
-  var webhooks: WebhookHandling = { _ in .unknownAddress }
+  var deliveries = StubDeliveries { _ in .unknownAddress }
   var routes: [APIRoute] = []
-  var metrics = MetricsPage(isOpen: false) { [.gauge("up", "Up.", 1)] }
+  /// Whether metrics and the description need no key.
+  var pagesAreOpen = false
   var hasLane = true
 
   struct Running: Sendable {
@@ -131,14 +143,15 @@ struct ListenerFixture {
       installLinks: [.default: "https://login.bigcommerce.com/app/x/install"],
       aliases: ["/api/auth": .install],
       frameAncestors: ["https://*.mybigcommerce.com"], brand: brand)
+    let api = APIRoutes(routes)
     let services: [any Service] = [
       try Listeners.publicListener(
-        place(publicCounters, internalCounters), site, callbacks: callbacks, webhooks: webhooks,
+        place(publicCounters, internalCounters), site, callbacks: callbacks, deliveries: deliveries,
         isReady: { isReady },
         in: environment
       ) { ports.continuation.yield(("public", $0)) },
       try Listeners.internalListener(
-        place(internalCounters, publicCounters), gateway: gateway, api: APIRoutes(routes),
+        place(internalCounters, publicCounters), gateway: gateway, api: api,
         authenticate: { headers in
           headers[.authorization] == "Bearer good"
             ? .success(
@@ -148,7 +161,10 @@ struct ListenerFixture {
                   app: nil, stores: .all, scopes: .all, abilities: Abilities([.operator]))))
             : .failure(
               Problem(status: 401, code: "key_invalid", title: "Key not valid", detail: "No key."))
-        }, readiness: { isReady ? nil : "no database" }, metrics: metrics, in: environment
+        }, readiness: { isReady ? nil : "no database" },
+        pages: try ServicePages(
+          api.operations(with: nil), version: "1", areOpen: pagesAreOpen
+        ) { [.gauge("up", "Up.", 1)] }, in: environment
       ) { ports.continuation.yield(("internal", $0)) },
     ]
     let group = ServiceGroup(services: services, logger: logger)

@@ -15,7 +15,7 @@ import Testing
   @Test func `a delivery arrives byte for byte, with all that proves it`() async throws {
     let seen = Mutex<[WebhookRequest]>([])
     var fixture = ListenerFixture()
-    fixture.webhooks = { request in
+    fixture.deliveries = StubDeliveries { request in
       seen.withLock { $0.append(request) }
       return .taken
     }
@@ -47,7 +47,7 @@ import Testing
     ]
     for (answer, status) in cases {
       var fixture = ListenerFixture()
-      fixture.webhooks = { _ in answer }
+      fixture.deliveries = StubDeliveries { _ in answer }
       try await fixture.run { running in
         try await blocking {
           let reply = try RawConnection(port: running.publicPort).exchange(
@@ -62,7 +62,7 @@ import Testing
   @Test func `what is no address, no POST or too large never gets to the intake`() async throws {
     let count = Atomic<Int>(0)
     var fixture = ListenerFixture()
-    fixture.webhooks = { _ in
+    fixture.deliveries = StubDeliveries { _ in
       count.add(1, ordering: .relaxed)
       return .taken
     }
@@ -98,7 +98,7 @@ import Testing
 
   @Test func `a body has five seconds`() async throws {
     var fixture = ListenerFixture()
-    fixture.webhooks = { _ in .taken }
+    fixture.deliveries = StubDeliveries { _ in .taken }
     try await fixture.run { running in
       try await blocking {
         let connection = try RawConnection(port: running.publicPort)

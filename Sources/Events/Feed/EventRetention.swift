@@ -4,7 +4,8 @@ package import Postgres
 import ServiceLifecycle
 package import Storage
 
-/// Makes the coming days' partitions, drops those that are over, and forgets old deliveries' keys.
+/// Makes the coming days' partitions, drops those that are over, and forgets old deliveries' keys
+/// and what the charts of events no longer show.
 ///
 /// Every replica runs one; what one has done, the others find done.
 package struct EventRetention: Service {
@@ -12,6 +13,7 @@ package struct EventRetention: Service {
 
   private let days: EventDays
   private let deliveries: Deliveries
+  private let flow: FlowLedger
   private let keepEvents: Int
   private let keepDeliveries: Int
   private let clock: MonotonicClock
@@ -19,11 +21,12 @@ package struct EventRetention: Service {
 
   /// Events and deliveries are kept for so many days.
   package init(
-    days: EventDays, deliveries: Deliveries, keepEvents: Int, keepDeliveries: Int,
-    clock: MonotonicClock = .system, logger: Logger
+    days: EventDays, deliveries: Deliveries, flow: FlowLedger, keepEvents: Int,
+    keepDeliveries: Int, clock: MonotonicClock = .system, logger: Logger
   ) {
     self.days = days
     self.deliveries = deliveries
+    self.flow = flow
     self.keepEvents = keepEvents
     self.keepDeliveries = keepDeliveries
     self.clock = clock
@@ -50,6 +53,7 @@ package struct EventRetention: Service {
     let dropped = try await days.drop(
       eventsOlderThan: keepEvents, deliveriesOlderThan: keepDeliveries)
     if dropped > 0 { logger.info("days dropped", metadata: ["partitions": "\(dropped)"]) }
+    try await flow.forget()
     while try await deliveries.forgetKeys() == Int(Retention.batch), !Task.isCancelled {}
   }
 }

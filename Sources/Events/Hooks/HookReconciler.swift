@@ -5,15 +5,13 @@ import Prometheus
 import ServiceLifecycle
 package import Storage
 import Synchronization
+import Upstream
 
 /// Keeps every store's webhooks as they should be, on a clock of its own.
 ///
 /// A store is looked at after an install, a rotation or another setting at once, else every few
 /// hours. Replicas share the stores by leases in the database; what one leaves undone another does.
 package final class HookReconciler: Service, Sendable {
-  package static let lookEvery = Duration.seconds(1)
-  /// While there is work.
-  private static let busyPause = Duration.milliseconds(200)
   /// Longer than a check takes at most.
   private static let lease = Duration.seconds(90)
   /// Stores that are looked at at a time; some places are for those that were just installed.
@@ -31,7 +29,6 @@ package final class HookReconciler: Service, Sendable {
   private let clock: MonotonicClock
   private let logger: Logger
   private let random: Mutex<SplitMix64>
-  private let running = Mutex(0)
 
   package init(
     wishes: [WebhookWish], states: WebhookStates, addresses: WebhookAddresses, check: HookCheck,
@@ -50,30 +47,7 @@ package final class HookReconciler: Service, Sendable {
 
   /// Looks at stores that are due until the task is cancelled or the service group shuts down.
   package func run() async throws {
-    await cancelWhenGracefulShutdown {
-      await withDiscardingTaskGroup { group in
-        var isFailing = false
-        var round = 0
-        while !Task.isCancelled {
-          var pause = Self.lookEvery
-          do throws(PostgresError) {
-            if round.isMultiple(of: 60) { try await self.tidy() }
-            let claims = try await self.claim()
-            for claim in claims { group.addTask { await self.look(claim) } }
-            if !claims.isEmpty { pause = Self.busyPause }
-            isFailing = false
-          } catch {
-            if !isFailing, !Task.isCancelled {
-              self.logger.warning("looks at webhooks are late", metadata: ["error": "\(error)"])
-            }
-            isFailing = true
-          }
-          round += 1
-          // Cancelled: the loop's condition ends it.
-          try? await self.clock.sleep(for: pause)
-        }
-      }
-    }
+    await makeLoop().run(tidyEvery: 60) { () throws(PostgresError) in try await self.tidy() }
   }
 
   /// Looks at all stores that are due now, and waits for the end of it.
@@ -81,11 +55,16 @@ package final class HookReconciler: Service, Sendable {
   /// - Returns: how many.
   @discardableResult
   package func step() async throws(PostgresError) -> Int {
-    let claims = try await claim()
-    await withDiscardingTaskGroup { group in
-      for claim in claims { group.addTask { await self.look(claim) } }
-    }
-    return claims.count
+    try await makeLoop().step()
+  }
+
+  private func makeLoop() -> ClaimLoop<WebhookClaim> {
+    ClaimLoop(
+      "looks at webhooks", atOnce: Self.atOnce, clock: clock, logger: logger,
+      look: { free throws(PostgresError) in
+        let claims = try await self.claim(atMost: free)
+        return .init(claims: claims, isBusy: !claims.isEmpty)
+      }, work: { await self.look($0) })
   }
 
   /// Forgets addresses whose time is over, and counts the stores by state.
@@ -94,22 +73,22 @@ package final class HookReconciler: Service, Sendable {
     meter.note(try await states.counts(WebhookFilter()))
   }
 
-  private func claim() async throws(PostgresError) -> [WebhookClaim] {
-    let free = Self.atOnce - running.withLock { $0 }
-    var claims: [WebhookClaim] = []
-    if free > 0 {
-      claims = try await states.claim(wishes, isUrgent: true, limit: free, lease: Self.lease)
+  private func claim(atMost free: Int) async throws(PostgresError) -> [WebhookClaim] {
+    guard free > 0 else { return [] }
+    let urgent = try await states.claim(wishes, isUrgent: true, limit: free, lease: Self.lease)
+    let left = free - urgent.count - Self.forUrgent
+    guard left > 0 else { return urgent }
+    do throws(PostgresError) {
+      return try await urgent
+        + states.claim(wishes, isUrgent: false, limit: left, lease: Self.lease)
+    } catch {
+      // What is claimed is done; the next look meets the same trouble and says so.
+      guard !urgent.isEmpty else { throw error }
+      return urgent
     }
-    running.withLock { $0 += claims.count }
-    let left = free - claims.count - Self.forUrgent
-    guard left > 0 else { return claims }
-    let others = try await states.claim(wishes, isUrgent: false, limit: left, lease: Self.lease)
-    running.withLock { $0 += others.count }
-    return claims + others
   }
 
   private func look(_ claim: WebhookClaim) async {
-    defer { running.withLock { $0 -= 1 } }
     let course = await check.carryOut(claim)
     // The replica ends: the next one finds the store when the lease is over.
     guard course.failure != .cancelled else { return }

@@ -36,6 +36,7 @@ package struct OwnCalls: Sendable {
   ) async throws(HookFailure) -> Answer {
     guard case .open(let token) = store.token else { throw .tokenUnusable }
     var headers: HTTPFields = [.accept: "application/json", .userAgent: userAgent]
+    headers.append(.traceparent(TraceSource.shared.begin()))
     if body != nil { headers[.contentType] = "application/json" }
     let call = StoreCall(
       store: store, token: token, method: method,

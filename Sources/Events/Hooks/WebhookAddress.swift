@@ -35,6 +35,9 @@ package enum WebhookAddressLookup: Hashable, Sendable {
 
 /// Finds the installation that a webhook's path belongs to.
 package protocol WebhookAddressFinding: Sendable {
+  /// What is known of a path token without waiting; `nil` when it must be looked for.
+  func known(_ app: AppName, _ pathToken: String) -> WebhookAddressLookup?
+
   /// Looks a path token up, at the cost of a hash table while it is known.
   ///
   /// An unknown one waits until the addresses were read once more, since another replica may have

@@ -109,7 +109,7 @@ package final class WebhookDirectory: Service, WebhookAddressFinding {
   }
 
   /// `nil` when the token must be looked for again; one of another app is nobody's.
-  private func known(_ app: AppName, _ pathToken: String) -> WebhookAddressLookup? {
+  package func known(_ app: AppName, _ pathToken: String) -> WebhookAddressLookup? {
     guard let record = state.withLock({ $0.addresses[pathToken] }) else { return nil }
     guard record.installation.app == app else { return .unknown }
     if let end = record.acceptedUntil, end <= wall.now() { return .unknown }

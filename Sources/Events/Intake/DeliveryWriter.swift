@@ -22,7 +22,7 @@ package final class DeliveryWriter: Sendable {
 
   private struct Waiting {
     let delivery: Delivery
-    let done: CheckedContinuation<Bool, Never>
+    let done: @Sendable (Bool) -> Void
   }
 
   private struct State {
@@ -43,28 +43,27 @@ package final class DeliveryWriter: Sendable {
   /// How many deliveries wait to be written.
   package var waitingCount: Int { state.withLock { $0.waiting.count } }
 
-  /// - Returns: whether the delivery is durable; `false` also when too many wait.
-  package func write(_ delivery: Delivery) async -> Bool {
-    await withCheckedContinuation { done in
-      enum Place { case refused, queued, first }
-      let place = state.withLock { state -> Place in
-        guard state.waiting.count < Self.most,
-          state.bytes + delivery.body.count <= Self.mostBytes.bytes
-        else { return .refused }
-        state.waiting.add(Waiting(delivery: delivery, done: done), of: delivery.installation)
-        state.bytes += delivery.body.count
-        let isWanted = state.writers == 0 || state.waiting.count >= Self.batch
-        guard isWanted, state.writers < Self.writers else { return .queued }
-        state.writers += 1
-        return .first
-      }
-      switch place {
-      case .refused: done.resume(returning: false)
-      case .queued: break
-      case .first:
-        // Not structured: who waits may be gone before its batch is written, and others wait too.
-        Task { await self.drain() }
-      }
+  /// `done` is told on any thread whether the delivery is durable; `false` also when too many wait.
+  package func write(_ delivery: Delivery, _ done: @escaping @Sendable (Bool) -> Void) {
+    enum Place { case refused, queued, first }
+    let place = state.withLock { state -> Place in
+      guard state.waiting.count < Self.most,
+        state.bytes + delivery.body.count <= Self.mostBytes.bytes
+      else { return .refused }
+      state.waiting.add(Waiting(delivery: delivery, done: done), of: delivery.installation)
+      state.bytes += delivery.body.count
+      let isWanted = state.writers == 0 || state.waiting.count >= Self.batch
+      guard isWanted, state.writers < Self.writers else { return .queued }
+      state.writers += 1
+      return .first
+    }
+    switch place {
+    case .refused: done(false)
+    case .queued: break
+    case .first:
+      // Not structured: who waits may be gone before its batch is written, and others wait too. What
+      // BigCommerce sends goes before other work, also in the pool of the database.
+      Task(priority: .high) { await self.drain() }
     }
   }
 
@@ -72,7 +71,7 @@ package final class DeliveryWriter: Sendable {
   private func drain() async {
     while let batch = take() {
       let isDurable = await write(batch.map(\.delivery))
-      for waiting in batch { waiting.done.resume(returning: isDurable) }
+      for waiting in batch { waiting.done(isDurable) }
     }
   }
 

@@ -22,6 +22,13 @@ package final class IntakeMeter: Sendable {
     }
   }
 
+  /// Requests that were answered well.
+  package var taken: UInt64 { outcomes[.taken] }
+  /// The others.
+  package var refused: UInt64 {
+    outcomes[.unknownAddress] + outcomes[.forged] + outcomes[.unavailable]
+  }
+
   /// `waiting` is what waits to be written.
   package func families(waiting: Int) -> [MetricFamily] {
     [

@@ -10,10 +10,12 @@ package struct WebhookRequest: Sendable {
   package let signature: WebhookSignatureHeaders
   package let body: [UInt8]
   package let requestID: RequestID
+  /// Its trace; learns which store it is from.
+  package let notes: RequestNotes
 
   package init(
     app: AppName, pathToken: String, secrets: [String], signature: WebhookSignatureHeaders,
-    body: [UInt8], requestID: RequestID
+    body: [UInt8], requestID: RequestID, notes: RequestNotes
   ) {
     self.app = app
     self.pathToken = pathToken
@@ -21,6 +23,7 @@ package struct WebhookRequest: Sendable {
     self.signature = signature
     self.body = body
     self.requestID = requestID
+    self.notes = notes
   }
 }
 

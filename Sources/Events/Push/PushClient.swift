@@ -41,9 +41,11 @@ package struct PushClient: Sendable {
   ///   - id: `webhook-id`.
   ///   - body: what is sent and signed.
   ///   - keys: each makes one signature.
+  ///   - trace: which the push is part of.
   /// - Returns: what the subscriber answered, or why it did not.
   package func send(
-    to url: String, id: String, body: [UInt8], keys: [WebhookKey]
+    to url: String, id: String, body: [UInt8], keys: [WebhookKey],
+    trace: TraceContext = TraceSource.shared.begin()
   ) async -> PushAnswer? {
     let sentAt = wall.now()
     let began = clock.now()
@@ -59,7 +61,7 @@ package struct PushClient: Sendable {
     }
     guard let target = PushURL(url) else { return answer(nil, "bad_url") }
     guard !keys.isEmpty else { return answer(nil, "no_secret") }
-    let request = request(to: target, id: id, sentAt: sentAt, body: body, keys: keys)
+    let request = request(to: target, id: id, sentAt: sentAt, body: body, keys: keys, trace)
     do throws(CurlError) {
       let response = try await client.send(request)
       let text = await beginning(of: response.body)
@@ -76,7 +78,8 @@ package struct PushClient: Sendable {
   }
 
   private func request(
-    to target: PushURL, id: String, sentAt: Timestamp, body: [UInt8], keys: [WebhookKey]
+    to target: PushURL, id: String, sentAt: Timestamp, body: [UInt8], keys: [WebhookKey],
+    _ trace: TraceContext
   ) -> CurlRequest {
     let signatures = keys.map {
       StandardWebhooks.sign(id: id, timestamp: sentAt.seconds, body: body, key: $0)
@@ -84,6 +87,7 @@ package struct PushClient: Sendable {
     var headers: HTTPFields = [.contentType: "application/json", .userAgent: userAgent]
     headers[.webhookID] = id
     headers[.webhookTimestamp] = String(sentAt.seconds)
+    headers.append(.traceparent(trace))
     headers[.webhookSignature] = signatures.joined(separator: " ")
     var request = CurlRequest(
       origin: target.origin, method: .post, target: target.target, headers: headers,

@@ -43,6 +43,10 @@ package final class PushSender: Service, Sendable {
   package static let endurance = Duration.seconds(5 * 86_400)
 
   package let ends = Tally<End>()
+  /// Attempts that arrived.
+  package var made: UInt64 { ends[.delivered] }
+  /// Attempts that did not, whatever becomes of the push.
+  package var failed: UInt64 { ends[.failed] + ends[.dead] + ends[.gone] }
   private let disabledCount = Atomic<Int>(0)
   /// Subscriptions that this replica disabled.
   package var disabled: Int { disabledCount.load(ordering: .relaxed) }
@@ -165,27 +169,36 @@ package final class PushSender: Service, Sendable {
 
   private func attemptAndRecord(_ claim: PushClaim) async {
     FailPoint.reach("push.before_send")
+    let trace = TraceSource.shared.begin()
     let answer = await client.send(
       to: claim.url, id: claim.event.id, body: EventDocument.json(for: claim.event).encoded(),
-      keys: keys(of: claim))
+      keys: keys(of: claim), trace: trace)
     FailPoint.reach("push.after_send")
     // Nobody knows what came of it: the lease ends, and the attempt is made again.
     guard let answer else { return }
+    logger.debug(
+      "a push was made",
+      metadata: claim.metadata.merging([
+        "status": "\(answer.attempt.status.map(String.init) ?? answer.attempt.failure ?? "")",
+        "trace_id": "\(trace.traceID)",
+      ]) { $1 })
     let outcome = schedule.outcome(
       of: answer, attempt: claim.attempt, failures: claim.failures,
       chance: Double(random.bytes(1)[0]) / 255)
     do throws(PostgresError) {
       let isOurs = try await deliveries.finish(claim, answer.attempt, outcome)
       FailPoint.reach("push.after_finish")
-      count(claim, outcome, isOurs)
+      count(claim, outcome, isOurs, trace)
     } catch {
       logger.warning(
         "what came of a push is not written down; it is made again",
-        metadata: ["subscription_id": "\(claim.subscription)", "error": "\(error)"])
+        metadata: claim.metadata.merging(["error": "\(error)"]) { $1 })
     }
   }
 
-  private func count(_ claim: PushClaim, _ outcome: PushOutcome, _ isOurs: Bool) {
+  private func count(
+    _ claim: PushClaim, _ outcome: PushOutcome, _ isOurs: Bool, _ trace: TraceContext
+  ) {
     guard isOurs else { return ends.count(.late) }
     switch outcome {
     case .delivered: ends.count(.delivered)
@@ -193,15 +206,13 @@ package final class PushSender: Service, Sendable {
       ends.count(.dead)
       logger.warning(
         "a push is dead: no attempt is left",
-        metadata: [
-          "subscription_id": "\(claim.subscription)", "event_id": "\(claim.event.id)",
-        ])
+        metadata: claim.metadata.merging(["trace_id": "\(trace.traceID)"]) { $1 })
     case .failed: ends.count(.failed)
     case .gone:
       ends.count(.gone)
       logger.error(
         "a subscription has ended: the subscriber answered 410",
-        metadata: ["subscription_id": "\(claim.subscription)"])
+        metadata: claim.metadata.merging(["trace_id": "\(trace.traceID)"]) { $1 })
     }
   }
 
@@ -216,6 +227,16 @@ package final class PushSender: Service, Sendable {
         return nil
       }
     }
+  }
+}
+
+extension PushClaim {
+  fileprivate var metadata: Logger.Metadata {
+    var metadata: Logger.Metadata = [
+      "subscription_id": "\(subscription)", "event_id": "\(event.id)", "app": "\(event.app)",
+    ]
+    if let store = event.store { metadata["store_hash"] = "\(store)" }
+    return metadata
   }
 }
 

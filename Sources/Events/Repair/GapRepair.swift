@@ -14,9 +14,6 @@ package import Upstream
 /// Replicas share the repairs by leases in the database; what one leaves undone another goes on with,
 /// from the page that was written down last.
 package final class GapRepair: Service, Sendable {
-  package static let lookEvery = Duration.seconds(1)
-  /// While there is work.
-  private static let busyPause = Duration.milliseconds(200)
   /// Longer than one page takes at most: waiting for quota, the call, its repetitions, the database.
   private static let lease = Duration.seconds(90)
   /// After this a repair is put back, so that the others get their turn.
@@ -35,7 +32,6 @@ package final class GapRepair: Service, Sendable {
   private let clock: MonotonicClock
   private let logger: Logger
   private let random: Mutex<SplitMix64>
-  private let running = Mutex(0)
 
   package init(
     registration: WebhookRegistration, repairs: Repairs, stores: StoreDirectory, calls: OwnCalls,
@@ -54,31 +50,7 @@ package final class GapRepair: Service, Sendable {
 
   /// Repairs what is due until the task is cancelled or the service group shuts down.
   package func run() async throws {
-    await cancelWhenGracefulShutdown {
-      await withDiscardingTaskGroup { group in
-        var isFailing = false
-        var round = 0
-        while !Task.isCancelled {
-          var pause = Self.lookEvery
-          do throws(PostgresError) {
-            if round.isMultiple(of: 30) { try await self.tidy() }
-            let isPlanning = try await self.repairs.planOutages()
-            let claims = try await self.claim()
-            for claim in claims { group.addTask { await self.work(on: claim) } }
-            if isPlanning || !claims.isEmpty { pause = Self.busyPause }
-            isFailing = false
-          } catch {
-            if !isFailing, !Task.isCancelled {
-              self.logger.warning("gap repairs are late", metadata: ["error": "\(error)"])
-            }
-            isFailing = true
-          }
-          round += 1
-          // Cancelled: the loop's condition ends it.
-          try? await self.clock.sleep(for: pause)
-        }
-      }
-    }
+    await makeLoop().run(tidyEvery: 30) { () throws(PostgresError) in try await self.tidy() }
   }
 
   /// Plans and does what is due now, each repair for one turn, and waits for the end of it.
@@ -87,11 +59,17 @@ package final class GapRepair: Service, Sendable {
   @discardableResult
   package func step() async throws(PostgresError) -> Int {
     while try await repairs.planOutages() {}
-    let claims = try await claim()
-    await withDiscardingTaskGroup { group in
-      for claim in claims { group.addTask { await self.work(on: claim) } }
-    }
-    return claims.count
+    return try await makeLoop().step()
+  }
+
+  private func makeLoop() -> ClaimLoop<RepairClaim> {
+    ClaimLoop(
+      "gap repairs", atOnce: Self.atOnce, clock: clock, logger: logger,
+      look: { free throws(PostgresError) in
+        let isPlanning = try await self.repairs.planOutages()
+        let claims = try await self.claim(atMost: free)
+        return .init(claims: claims, isBusy: isPlanning || !claims.isEmpty)
+      }, work: { await self.work(on: $0) })
   }
 
   /// Counts the repairs by state.
@@ -99,13 +77,10 @@ package final class GapRepair: Service, Sendable {
     meter.note(try await repairs.counts(WebhookFilter()))
   }
 
-  private func claim() async throws(PostgresError) -> [RepairClaim] {
-    let free = Self.atOnce - running.withLock { $0 }
+  private func claim(atMost free: Int) async throws(PostgresError) -> [RepairClaim] {
     guard free > 0 else { return [] }
-    let claims = try await repairs.claim(
+    return try await repairs.claim(
       apps: registration.apps.map(\.name), limit: free, lease: Self.lease)
-    running.withLock { $0 += claims.count }
-    return claims
   }
 
   /// Why a repair is not gone on with now.
@@ -118,7 +93,6 @@ package final class GapRepair: Service, Sendable {
   }
 
   private func work(on first: RepairClaim) async {
-    defer { running.withLock { $0 -= 1 } }
     var claim = first
     do {
       do throws(Halt) {

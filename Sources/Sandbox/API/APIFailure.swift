@@ -29,6 +29,8 @@ struct APIFailure: Error, Sendable {
     isAlwaysV3: true)
   static let tooManyRequests = APIFailure(
     status: .tooManyRequests, title: "Too many requests", isAlwaysV3: true)
+  static let unavailable = APIFailure(
+    status: .serviceUnavailable, title: "The store is unavailable.", isAlwaysV3: true)
   static let noRoute = APIFailure(
     status: .notFound, title: "The requested resource was not found.")
   static let methodNotAllowed = APIFailure(

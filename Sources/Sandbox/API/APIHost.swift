@@ -53,6 +53,7 @@ struct APIHost: Sendable {
     guard target.store == store.hash else {
       return APIFailure.badToken.response(version: target.version)
     }
+    if let refusal = store.condition.refusal { return refusal.response(version: target.version) }
     let quota = store.takeFromQuota(at: now)
     var response: SandboxResponse
     do throws(APIFailure) {

@@ -13,6 +13,9 @@ enum ControlStores {
       call throws(ControlError) in .json(document(try find(call)))
     },
     .init(
+      .PUT, "stores", arguments: 1, "condition: open, suspended, owner_gone or plan_limit",
+      setCondition),
+    .init(
       .PUT, "quota", arguments: 1,
       "a store's quota (or * for all): limit, window_ms, headers, strangers; starts a fresh window",
       setQuota),
@@ -40,6 +43,16 @@ enum ControlStores {
     }
     guard made.count == count else { throw .invalid("there is such a store already") }
     return .json(.array(made.map(document)), status: .created)
+  }
+
+  private static func setCondition(_ call: ControlCall) throws(ControlError) -> Outcome {
+    let store = try find(call)
+    guard let condition = call.body["condition"]?.string.flatMap(StoreCondition.init) else {
+      let words = StoreCondition.allCases.map(\.rawValue).joined(separator: ", ")
+      throw .invalid("condition must be one of \(words)")
+    }
+    store.condition = condition
+    return .json(document(store))
   }
 
   private static func setQuota(_ call: ControlCall) throws(ControlError) -> Outcome {
@@ -97,6 +110,7 @@ enum ControlStores {
     let profile = store.profile
     return [
       "store_hash": .string(store.hash), "name": .string(profile.name),
+      "condition": .string(store.condition.rawValue),
       "users": .array(
         profile.users.map { user in
           [

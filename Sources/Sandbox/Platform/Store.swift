@@ -11,6 +11,7 @@ final class Store: Sendable {
   private let clock: WallClock
   private let webhooks: WebhookOffice
   private let quotaState: Mutex<Quota>
+  private let conditionState = Mutex(StoreCondition.open)
 
   init(
     hash: String, number: Int, name: String?, configuration: SandboxConfiguration,
@@ -66,9 +67,36 @@ final class Store: Sendable {
     }
   }
 
+  var condition: StoreCondition {
+    get { conditionState.withLock { $0 } }
+    set { conditionState.withLock { $0 = newValue } }
+  }
+
   var quota: Quota {
     get { quotaState.withLock { $0 } }
     set { quotaState.withLock { $0 = newValue } }
+  }
+}
+
+/// What a store as a whole is like, beside its tokens and its quota.
+enum StoreCondition: String, CaseIterable, Sendable {
+  case open
+  /// Suspended, unpaid or under maintenance: every call is 503, without a word of when to come
+  /// again.
+  case suspended
+  /// The owner who installed the apps may do nothing any more: every call is 403.
+  case ownerGone = "owner_gone"
+  /// A limit of the plan is reached: every call is 507.
+  case planLimit = "plan_limit"
+
+  /// How calls are answered, unless as usual.
+  var refusal: APIFailure? {
+    switch self {
+    case .open: nil
+    case .suspended: .unavailable
+    case .ownerGone: .missingScope
+    case .planLimit: .full
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 package import BigCommerce
 
 /// How calls of one store are ordered when its quota is short.
-package enum CallPriority: String, Hashable, Sendable {
+package enum CallPriority: String, CaseIterable, Hashable, Sendable {
   /// Goes first.
   case interactive
   /// Waits for the interactive, and leaves them a fifth of the quota and a quarter of the places.

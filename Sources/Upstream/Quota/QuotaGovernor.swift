@@ -189,15 +189,15 @@ extension QuotaGovernor {
   private func hasQuota(for priority: CallPriority, _ now: Duration) -> Bool {
     guard let spare = spare(priority, now) else { return true }
     switch priority {
-    case .bulk: return spare >= 1 && paces.bulk.isOpen
-    case .interactive: return spare >= 1 && paces.interactive.isOpen || mayAsk(now)
+    case .bulk: return spare >= 1 && paces.bulk.isOpen || mayAsk(now, leaving: Int(reserve))
+    case .interactive: return spare >= 1 && paces.interactive.isOpen || mayAsk(now, leaving: 0)
     }
   }
 
   /// Others were expected to take what is left, but nobody has looked for a while: one call finds
   /// out.
-  private func mayAsk(_ now: Duration) -> Bool {
-    loads.inFlight == 0 && window.left ?? 0 > 0 && now >= window.toldAt + window.size / 16
+  private func mayAsk(_ now: Duration, leaving reserve: Int) -> Bool {
+    loads.inFlight == 0 && window.left ?? 0 > reserve && now >= window.toldAt + window.size / 16
   }
 
   private mutating func grant(_ demand: QuotaDemand, _ now: Duration) -> QuotaPermit {
@@ -319,7 +319,7 @@ extension QuotaGovernor {
     }
     consider(unknownUntil)
     consider(window.resetsAt)
-    if !queues.interactive.isEmpty { consider(window.toldAt + window.size / 16) }
+    consider(window.toldAt + window.size / 16)
     for priority in [CallPriority.interactive, .bulk] where !queue(priority).isEmpty {
       let wait = paceWait(1, priority, now) ?? .zero
       if wait > .zero { consider(now + max(wait, .milliseconds(1))) }

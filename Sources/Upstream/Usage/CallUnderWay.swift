@@ -9,7 +9,9 @@ package final class CallUnderWay: Sendable {
   private enum End {
     case answered(status: Int, after: Duration)
     /// The gateway's own answer.
-    case refused(status: Int)
+    case refused(Problem, after: Duration)
+    /// An answer that was given before.
+    case replayed
   }
 
   private struct Notes {
@@ -21,23 +23,27 @@ package final class CallUnderWay: Sendable {
 
   private let place: HeldCall
   private let tags: CallTags
-  private let usage: UsageBook
+  private let name: CallName
+  private let usage: UsageBook?
   private let loop: any EventLoop
-  private let minute: Int64
+  private let now: Timestamp
   private let beganAt: Duration
   private let notes = Mutex(Notes())
 
   /// A call that is taken in now, at `now` by the wall and `beganAt` by the monotonic clock.
+  ///
+  /// Without a book it is not counted.
   package init(
-    _ place: consuming HeldCall, _ tags: CallTags, in usage: UsageBook, on loop: any EventLoop,
-    now: Timestamp, beganAt: Duration
+    _ place: consuming HeldCall, _ tags: CallTags, named name: CallName, in usage: UsageBook?,
+    on loop: any EventLoop, now: Timestamp, beganAt: Duration
   ) {
     self.place = place
     self.tags = tags
+    self.name = name
     self.usage = usage
     self.loop = loop
+    self.now = now
     self.beganAt = beganAt
-    minute = now.seconds / 60
   }
 
   /// It has waited that long for a place in its store's quota.
@@ -50,9 +56,14 @@ package final class CallUnderWay: Sendable {
     notes.withLock { $0.end = .answered(status: status, after: now - beganAt) }
   }
 
-  /// The gateway answers itself.
-  package func refused(status: Int) {
-    notes.withLock { $0.end = .refused(status: status) }
+  /// The gateway answers itself, by the monotonic clock at `now`.
+  package func refused(_ problem: Problem, now: Duration) {
+    notes.withLock { $0.end = .refused(problem, after: now - beganAt) }
+  }
+
+  /// BigCommerce's answer of an earlier call is given again.
+  package func replayed() {
+    notes.withLock { $0.end = .replayed }
   }
 
   /// Part of its body was sent on.
@@ -66,18 +77,33 @@ package final class CallUnderWay: Sendable {
   }
 
   deinit {
-    usage.count(counts, of: tags, minute: minute, on: loop)
+    guard let usage else { return }
+    let notes = notes.withLock { $0 }
+    usage.count(counts(notes), of: tags, minute: now.seconds / 60, on: loop)
+    if let failure = failure(notes.end) { usage.note(failure, on: loop) }
   }
 
-  private var counts: UsageCounts {
-    let notes = notes.withLock { $0 }
+  private func failure(_ end: End?) -> FailedCall? {
+    let installation = tags.store.installation
+    switch end {
+    case .answered(let status, let time) where status >= 400:
+      return FailedCall(
+        name, of: tags.key, to: installation, at: now, answered: status, after: time)
+    case .refused(let problem, let time):
+      return FailedCall(name, of: tags.key, to: installation, at: now, problem, after: time)
+    case .answered, .replayed, nil: return nil
+    }
+  }
+
+  private func counts(_ notes: Notes) -> UsageCounts {
     var counts = UsageCounts()
     counts[.calls] = 1
     switch notes.end {
     case .answered(let status, let time):
       counts.observe(latency: time)
       if let fault = UsageCounts.Field(answer: status) { counts[fault] = 1 }
-    case .refused(let status): counts[UsageCounts.Field(refusal: status)] = 1
+    case .refused(let problem, _): counts[UsageCounts.Field(refusal: problem.status)] = 1
+    case .replayed: break
     case nil: counts[.abandoned] = 1
     }
     if notes.waited > .zero {

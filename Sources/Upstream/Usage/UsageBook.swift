@@ -16,22 +16,25 @@ package struct CallTags: Sendable {
   }
 }
 
-/// What the calls of this replica came to and is not written yet.
+/// What the calls of this replica came to, and which failed, as far as it is not written yet.
 ///
 /// A cell is of one minute, store, caller and family of endpoints. Each event loop has a page of
 /// its own, so that no call waits for another loop's. While the database is away cells pile up:
 /// past a first limit caller and family are no longer told apart, past a second one calls are not
-/// counted, and how many is.
+/// counted, and how many is. Of failed calls a page holds the newest few of each store and kind.
 package final class UsageBook: Sendable {
   /// How many cells a page may hold.
   package struct Limits: Sendable {
     /// Up to here callers and families are told apart.
     package var detailed: Int
     package var all: Int
+    /// Failed calls.
+    package var failures: Int
 
-    package init(detailed: Int = 50_000, all: Int = 100_000) {
+    package init(detailed: Int = 50_000, all: Int = 100_000, failures: Int = 500) {
       self.detailed = detailed
       self.all = all
+      self.failures = failures
     }
   }
 
@@ -50,12 +53,14 @@ package final class UsageBook: Sendable {
 
   private final class Page: Sendable {
     let cells = Mutex<[Place: Entry]>([:])
+    let failures = Mutex(FailurePage())
   }
 
   private let pages: [Page]
   private let pageOfLoop: [ObjectIdentifier: Int]
   private let limits: Limits
   private let lost = Atomic<UInt64>(0)
+  private let lostNotes = Atomic<UInt64>(0)
 
   /// A book with a page for each of these loops.
   package init(loops: some Sequence<any EventLoop>, limits: Limits = Limits()) {
@@ -67,6 +72,9 @@ package final class UsageBook: Sendable {
 
   /// Calls that are not counted, because there were too many cells.
   package var lostCalls: UInt64 { lost.load(ordering: .relaxed) }
+
+  /// Failed calls that are not noted, because calls of too many stores and kinds failed at once.
+  package var lostFailures: UInt64 { lostNotes.load(ordering: .relaxed) }
 
   /// Cells that wait to be written.
   package var cells: Int { pages.reduce(0) { sum, page in sum + page.cells.withLock(\.count) } }
@@ -94,6 +102,24 @@ package final class UsageBook: Sendable {
         lost.wrappingAdd(UInt64(counts[.calls]), ordering: .relaxed)
       }
     }
+  }
+
+  /// Notes a failed call on the page of a loop.
+  package func note(_ call: FailedCall, on loop: any EventLoop) {
+    let page = pages[pageOfLoop[ObjectIdentifier(loop)] ?? 0]
+    let isNoted = page.failures.withLock { $0.add(call, limit: limits.failures) }
+    if !isNoted { lostNotes.wrappingAdd(1, ordering: .relaxed) }
+  }
+
+  /// Takes the newest failed calls out, a few of each store and kind.
+  package func takeFailures() -> [FailedCall] {
+    FailurePage.newest(
+      of: pages.map { page in
+        page.failures.withLock { failures in
+          defer { failures = FailurePage() }
+          return failures
+        }
+      })
   }
 
   /// Takes all cells out.

@@ -4,7 +4,7 @@ package import Postgres
 import ServiceLifecycle
 package import Storage
 
-/// Writes what calls came to every few seconds, and forgets what is too old.
+/// Writes what calls came to, and which failed, every few seconds, and forgets what is too old.
 ///
 /// A batch that fails is tried again as it is, so that one whose COMMIT was not heard counts once;
 /// until then calls pile up in the book, which is bounded.
@@ -14,6 +14,7 @@ package actor UsageWriter: Service {
 
   private let book: UsageBook
   private let ledger: UsageLedger
+  private let failures: CallFailures
   private let keepDays: Int
   private let clock: MonotonicClock
   private let logger: Logger
@@ -21,15 +22,18 @@ package actor UsageWriter: Service {
   /// Taken out of the book, oldest first; the first batch has the number `written + 1`.
   private var taken: [UsageCell] = []
   private var written: Int64 = 0
+  /// Failed calls that are taken out of the book.
+  private var failed: [FailedCall] = []
   private var sweptAt: Duration?
 
   /// `name` is random: it tells this writer's batches from others'.
   package init(
-    book: UsageBook, ledger: UsageLedger, keepDays: Int, name: String,
+    book: UsageBook, ledger: UsageLedger, failures: CallFailures, keepDays: Int, name: String,
     clock: MonotonicClock = .system, logger: Logger
   ) {
     self.book = book
     self.ledger = ledger
+    self.failures = failures
     self.keepDays = keepDays
     self.name = name
     self.clock = clock
@@ -72,6 +76,17 @@ package actor UsageWriter: Service {
       written += 1
       taken.removeFirst(batch.count)
     }
+    try await writeFailures()
+  }
+
+  /// What is written twice stays once: each call names itself.
+  private func writeFailures() async throws(PostgresError) {
+    if failed.isEmpty { failed = book.takeFailures() }
+    while !failed.isEmpty {
+      let batch = Array(failed.prefix(CallFailures.batch))
+      try await failures.add(batch)
+      failed.removeFirst(batch.count)
+    }
   }
 
   private func addAfterMakingDays(_ batch: [UsageCell]) async throws(PostgresError) {
@@ -102,5 +117,6 @@ package actor UsageWriter: Service {
     try await ledger.makeDays(keeping: keepDays)
     _ = try await ledger.dropMinutes(olderThan: keepDays)
     while try await ledger.forget(olderThan: keepDays) == Int(Retention.batch), !Task.isCancelled {}
+    while try await failures.forget() == Int(Retention.batch), !Task.isCancelled {}
   }
 }

@@ -36,9 +36,15 @@ package struct APIBody: Sendable {
   package func optionalText(_ name: String) throws(Problem) -> String? {
     switch value[name] {
     case nil, .null?: return nil
-    case .string(let text)?: return text
+    case .string(let text)?: return try storable(text, name)
     default: throw .badRequest("The field \(name) is a text.")
     }
+  }
+
+  /// PostgreSQL keeps no text with a NUL.
+  private func storable(_ text: String, _ name: String) throws(Problem) -> String {
+    guard !text.utf8.contains(0) else { throw .badRequest("The field \(name) holds a NUL.") }
+    return text
   }
 
   /// A list of texts that must be there.
@@ -57,6 +63,7 @@ package struct APIBody: Sendable {
       guard texts.count == values.count else {
         throw .badRequest("The field \(name) is a list of texts.")
       }
+      for text in texts { _ = try storable(text, name) }
       return texts
     default: throw .badRequest("The field \(name) is a list of texts.")
     }
@@ -87,11 +94,20 @@ package struct APIBody: Sendable {
     switch value[name] {
     case nil, .null?: return nil
     case let number?:
-      guard let integer = number.integer, range.contains(integer) else {
+      guard let integer = number.wholeNumber, range.contains(integer) else {
         throw .badRequest(
           "The field \(name) is a whole number from \(range.lowerBound) to \(range.upperBound).")
       }
       return integer
     }
+  }
+}
+
+extension JSONValue {
+  /// A whole number however JSON writes it: `60`, `60.0` and `6e1` are the same.
+  fileprivate var wholeNumber: Int64? {
+    if let integer { return integer }
+    guard case .number(let text) = self else { return nil }
+    return Double(text).flatMap { Int64(exactly: $0) }
   }
 }

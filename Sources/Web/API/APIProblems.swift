@@ -11,7 +11,7 @@ extension Problem {
 
   package static let noRoute = Problem(
     status: 404, code: "not_found", title: "Not found",
-    detail: "There is nothing at this path; the README names the routes.")
+    detail: "There is nothing at this path; /docs names the routes.")
 
   package static func methodNotAllowed(_ methods: [String]) -> Problem {
     Problem(

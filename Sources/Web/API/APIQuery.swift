@@ -22,6 +22,10 @@ package struct APIQuery: Sendable {
         throw .badRequest(
           "The value of the query parameter \(name) is not valid percent-encoded UTF-8.")
       }
+      // PostgreSQL keeps no text with it.
+      guard !value.utf8.contains(0) else {
+        throw .badRequest("The value of the query parameter \(name) holds a NUL.")
+      }
       guard values.updateValue(value, forKey: name) == nil else {
         throw .badRequest("The query parameter \(name) is given twice.")
       }
@@ -40,13 +44,16 @@ package struct APIQuery: Sendable {
     }
   }
 
-  /// `limit`: 1 to 1000, 100 when absent.
+  /// What `limit` may be.
+  static let limits = 1...1000
+
+  /// `limit`; 100 when absent.
   package func limit() throws(Problem) -> Int {
-    try wholeNumber("limit", 1...1000) ?? 100
+    try wholeNumber("limit", Self.limits) ?? 100
   }
 
   /// Decodes `%XX` and `+`; `nil` when that is not UTF-8 or an escape is cut.
-  private static func decoded(_ text: Substring) -> String? {
+  static func decoded(_ text: Substring) -> String? {
     var bytes: [UInt8] = []
     var rest = text.utf8[...]
     while let byte = rest.popFirst() {
@@ -86,5 +93,34 @@ extension APIQuery {
         "The query parameter \(name) is a UTC time such as 2026-01-31T09:30:00Z.")
     }
     return time
+  }
+
+  /// One of the words of an enumeration; `nil` when it is absent.
+  func word<Word: RawRepresentable & CaseIterable>(
+    _ name: String, _ type: Word.Type
+  ) throws(Problem) -> Word? where Word.RawValue == String {
+    guard let text = self[name] else { return nil }
+    guard let word = Word(rawValue: text) else {
+      let words = Word.allCases.map(\.rawValue).joined(separator: ", ")
+      throw .badRequest("The query parameter \(name) is one of \(words).")
+    }
+    return word
+  }
+
+  /// A cursor, which must be read as a type's initialiser does; `nil` when it is absent.
+  func after<Cursor>(
+    _ read: (String) throws(Problem) -> Cursor
+  ) throws(Problem) -> Cursor? {
+    guard let text = self["after"] else { return nil }
+    return try read(text)
+  }
+
+  /// A store hash; `nil` when it is absent.
+  func store() throws(Problem) -> StoreHash? {
+    guard let text = self["store"] else { return nil }
+    guard let store = StoreHash(text) else {
+      throw .badRequest("The query parameter store is a store hash.")
+    }
+    return store
   }
 }

@@ -10,6 +10,13 @@ package struct APIRoutes: Sendable {
     self.routes = routes
   }
 
+  /// All operations of the internal listener: the gateway's, those of the routes, of the stream if
+  /// there is one, and of the service itself.
+  package func operations(with stream: EventStream?) -> [Operation] {
+    Operation.ofGateway + routes.map(\.operation) + (stream == nil ? [] : [.streamEvents])
+      + Operation.ofService
+  }
+
   /// The route of a call, and its arguments.
   ///
   /// The path is raw, for example `/v1/stores/abc`; nothing in it is decoded, because no route
@@ -22,12 +29,10 @@ package struct APIRoutes: Sendable {
     let segments = path.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
     guard segments.count > 2, segments[0].isEmpty, segments[1] == "v1" else { throw .noRoute }
     let below = Array(segments.dropFirst(2))
-    let matches = routes.compactMap { route in
-      route.arguments(of: below).map { (route: route, arguments: $0) }
-    }
+    let matches = routes.matches(of: below)
     if let match = matches.first(where: { $0.route.method == method }) { return match }
     guard matches.isEmpty else {
-      throw .methodNotAllowed(matches.map(\.route.method.rawValue).sorted())
+      throw .methodNotAllowed(Operation.methods(of: matches.map(\.route.operation)))
     }
     throw .noRoute
   }
@@ -39,12 +44,13 @@ package struct APIRoutes: Sendable {
   /// and what the handler throws.
   package func call(
     _ route: APIRoute, arguments: [String], caller: APICaller, rawQuery: String, body: [UInt8],
-    requestID: RequestID
+    requestID: RequestID, notes: RequestNotes? = nil
   ) async throws(Problem) -> APIAnswer {
-    guard caller.grant.allows(route.ability) else { throw .abilityMissing(route.ability) }
-    let query = try APIQuery(rawQuery, known: route.parameters)
+    try route.operation.access.check(caller.grant)
+    let query = try APIQuery(rawQuery, known: route.operation.queryNames)
     return try await route.handler(
       APIRequest(
-        caller: caller, arguments: arguments, query: query, body: body, requestID: requestID))
+        caller: caller, arguments: arguments, query: query, body: body, requestID: requestID,
+        notes: notes, form: route.operation.body))
   }
 }

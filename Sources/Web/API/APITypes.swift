@@ -49,6 +49,25 @@ package struct APIRequest: Sendable {
   /// The whole body, as it arrived.
   package let body: [UInt8]
   package let requestID: RequestID
+  /// Learns which store the call is about.
+  package let notes: RequestNotes?
+  /// What the route's body may hold.
+  let form: CallBody?
+
+  /// The body as an object with no fields but those that the operation describes.
+  ///
+  /// - Throws: 400 that names what is wrong with it.
+  func object() throws(Problem) -> APIBody {
+    try object(body)
+  }
+
+  /// A line of the body as such an object.
+  ///
+  /// - Throws: 400 that names what is wrong with it.
+  func object(_ bytes: [UInt8]) throws(Problem) -> APIBody {
+    let isLeftOut = bytes.isEmpty && form?.isRequired == false
+    return try APIBody(isLeftOut ? Array("{}".utf8) : bytes, known: form?.fieldNames ?? [])
+  }
 }
 
 /// An answer of the JSON API.
@@ -76,44 +95,24 @@ package struct APIAnswer: Sendable {
   }
 }
 
-/// One route of the JSON API.
-package struct APIRoute: Sendable {
+/// One route of the JSON API: an operation and what carries it out.
+package struct APIRoute: TemplatedRoute, Sendable {
   package typealias Handler = @Sendable (APIRequest) async throws(Problem) -> APIAnswer
 
-  package let method: HTTPRequest.Method
-  /// Segments below `/v1`; `{…}` stands for exactly one.
-  package let template: [String]
-  /// What the caller's grant must hold.
-  package let ability: Ability
-  /// Query parameters that the route knows; any other is refused by name.
-  package let parameters: Set<String>
-  /// How large a body may be; 0: none is read.
-  package let bodyLimit: ByteCount
+  package let operation: Operation
+  /// Below `/v1`.
+  package let template: PathTemplate
   package let handler: Handler
 
-  package init(
-    _ method: HTTPRequest.Method, _ template: String, ability: Ability,
-    parameters: Set<String> = [], bodyLimit: ByteCount = ByteCount(0), handler: @escaping Handler
-  ) {
-    self.method = method
-    self.template = template.split(separator: "/").map(String.init)
-    self.ability = ability
-    self.parameters = parameters
-    self.bodyLimit = bodyLimit
+  /// A route of an operation whose path is below `/v1`.
+  package init(_ operation: Operation, handler: @escaping Handler) {
+    self.operation = operation
+    template = PathTemplate(operation.path.dropFirst("/v1/".count))
     self.handler = handler
   }
 
-  /// The segments in the places of `{…}`, or `nil` when the path is another's.
-  package func arguments(of segments: [String]) -> [String]? {
-    guard segments.count == template.count else { return nil }
-    var arguments: [String] = []
-    for (part, segment) in zip(template, segments) {
-      if part.hasPrefix("{") {
-        arguments.append(segment)
-      } else if part != segment {
-        return nil
-      }
-    }
-    return arguments
-  }
+  package var method: HTTPRequest.Method { operation.method }
+
+  /// How large a body may be; 0: none is read.
+  package var bodyLimit: ByteCount { operation.body?.limit ?? ByteCount(0) }
 }

@@ -19,26 +19,17 @@ package struct DeliveriesAPI: Sendable {
 
   package var routes: [APIRoute] {
     [
-      APIRoute(
-        .get, "deliveries", ability: .eventsRead,
-        parameters: [
-          "app", "store", "scope", "status", "signature", "since", "until", "limit", "after",
-        ]
-      ) { request throws(Problem) in try await list(request) },
-      APIRoute(.get, "deliveries/{id}", ability: .eventsRead) {
-        request throws(Problem) in try await show(request)
-      },
+      APIRoute(.listDeliveries) { request throws(Problem) in try await list(request) },
+      APIRoute(.showDelivery) { request throws(Problem) in try await show(request) },
       // It writes to the feed of a store, which nothing less than an operator may.
-      APIRoute(.post, "deliveries/{id}/replay", ability: .operator) {
-        request throws(Problem) in try await replay(request)
-      },
+      APIRoute(.replayDelivery) { request throws(Problem) in try await replay(request) },
     ]
   }
 
   private func list(_ request: APIRequest) async throws(Problem) -> APIAnswer {
     let filter = try request.deliveryFilter()
     let limit = try request.query.limit()
-    var before = try request.query["after"].map { (text) throws(Problem) in
+    var before = try request.query.after { (text) throws(Problem) in
       try NumberCursor(text, "d").number
     }
     let began = clock.now()
@@ -98,12 +89,7 @@ extension APIRequest {
     (filter.app, filter.store) = try query.tenant(of: caller)
     filter.granted = caller.grant.stores
     filter.scopes = try query.patterns("scope")
-    if let text = query["status"] {
-      guard let status = DeliveryFilter.Status(rawValue: text) else {
-        throw .badRequest("The query parameter status is event or quarantined.")
-      }
-      filter.status = status
-    }
+    filter.status = try query.word("status", DeliveryFilter.Status.self)
     if let text = query["signature"] {
       guard (1...64).contains(text.utf8.count), text.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
       else {

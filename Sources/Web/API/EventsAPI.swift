@@ -1,4 +1,4 @@
-import Base
+package import Base
 import BigCommerce
 package import Events
 import HTTPTypes
@@ -13,22 +13,22 @@ package struct EventsAPI: Sendable {
   let reader: FeedReader
   let feed: EventFeed
   let draining: Draining
+  let clock: MonotonicClock
 
-  package init(reader: FeedReader, feed: EventFeed, draining: Draining) {
+  package init(
+    reader: FeedReader, feed: EventFeed, draining: Draining, clock: MonotonicClock = .system
+  ) {
     self.reader = reader
     self.feed = feed
     self.draining = draining
+    self.clock = clock
   }
 
   package var routes: [APIRoute] {
     [
-      APIRoute(
-        .get, "events", ability: .eventsRead,
-        parameters: ["after", "type", "store", "app", "since", "until", "limit", "wait"]
-      ) { request throws(Problem) in try await list(request) },
-      APIRoute(.get, "events/{id}", ability: .eventsRead) {
-        request throws(Problem) in try await show(request)
-      },
+      APIRoute(.listEvents) { request throws(Problem) in try await list(request) },
+      APIRoute(.listNewestEvents) { request throws(Problem) in try await listNewest(request) },
+      APIRoute(.showEvent) { request throws(Problem) in try await show(request) },
     ]
   }
 
@@ -63,12 +63,16 @@ struct EventQuery: Sendable {
   /// - Throws: 400 for what is malformed, 403 for what the caller's grant does not hold.
   init(_ query: APIQuery, _ caller: APICaller) throws(Problem) {
     start = try EventQuery.start(query["after"])
+    filter = try EventQuery.filter(query, caller)
+  }
+
+  static func filter(_ query: APIQuery, _ caller: APICaller) throws(Problem) -> EventFilter {
     var filter = EventFilter()
     (filter.app, filter.store) = try query.tenant(of: caller)
     filter.types = try query.patterns("type")
     filter.since = try query.time("since")
     filter.until = try query.time("until")
-    self.filter = filter
+    return filter
   }
 
   static func start(_ text: String?) throws(Problem) -> FeedReader.Start {

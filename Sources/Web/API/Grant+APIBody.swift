@@ -2,10 +2,8 @@ import Base
 import BigCommerce
 
 extension Grant {
-  /// The fields of a grant in the body of a call.
-  static let fields: Set<String> = [
-    "app", "stores", "scopes", "methods", "paths", "abilities", "rate", "expires_in",
-  ]
+  /// How many seconds a key may live.
+  static let lifetimes: ClosedRange<Int64> = 1...3_153_600_000
 
   /// Reads a grant that begins at a moment.
   /// - Throws: 400 that names the field and what it may hold.
@@ -16,7 +14,7 @@ extension Grant {
       app = name
     }
     let rate = try body.integer("rate", in: CallRate.allowed)
-    let expiresIn = try body.integer("expires_in", in: 1...3_153_600_000)
+    let expiresIn = try body.integer("expires_in", in: Grant.lifetimes)
     self.init(
       app: app, stores: try Grant.stores(body), scopes: .init(names: try body.texts("scopes")),
       methods: try Grant.methods(body), paths: try Grant.paths(body),

@@ -21,18 +21,10 @@ package struct KeysAPI: Sendable {
 
   package var routes: [APIRoute] {
     [
-      APIRoute(
-        .get, "keys", ability: .keys, parameters: ["limit", "after"]
-      ) { request throws(Problem) in try await list(request) },
-      APIRoute(
-        .post, "keys", ability: .keys, bodyLimit: .kibibytes(256)
-      ) { request throws(Problem) in try await create(request) },
-      APIRoute(.delete, "keys/{id}", ability: .keys) { request throws(Problem) in
-        try await revoke(request)
-      },
-      APIRoute(
-        .post, "keys/{id}/rotate", ability: .keys, bodyLimit: .kibibytes(4)
-      ) { request throws(Problem) in try await rotate(request) },
+      APIRoute(.listKeys) { request throws(Problem) in try await list(request) },
+      APIRoute(.createKey) { request throws(Problem) in try await create(request) },
+      APIRoute(.revokeKey) { request throws(Problem) in try await revoke(request) },
+      APIRoute(.rotateKey) { request throws(Problem) in try await rotate(request) },
     ]
   }
 
@@ -50,7 +42,7 @@ package struct KeysAPI: Sendable {
   }
 
   private func create(_ request: APIRequest) async throws(Problem) -> APIAnswer {
-    let body = try APIBody(request.body, known: Grant.fields.union(["name"]))
+    let body = try request.object()
     let name = try body.text("name")
     guard name.utf8.count <= 100 else { throw .badRequest("The field name has at most 100 bytes.") }
     let grant = try Grant(body, now: clock.now())
@@ -62,12 +54,8 @@ package struct KeysAPI: Sendable {
   }
 
   private func rotate(_ request: APIRequest) async throws(Problem) -> APIAnswer {
-    var overlap: Int64 = 0
-    if !request.body.isEmpty {
-      let body = try APIBody(request.body, known: ["overlap"])
-      let longest = ServiceKeys.longestOverlap.components.seconds
-      overlap = try body.integer("overlap", in: 0...longest) ?? 0
-    }
+    let longest = ServiceKeys.longestOverlap.components.seconds
+    let overlap = try request.object().integer("overlap", in: 0...longest) ?? 0
     let made = try await translated { () throws(ServiceKeyError) in
       try await keys.rotate(
         request.arguments[0], overlap: .seconds(overlap), by: request.maker)

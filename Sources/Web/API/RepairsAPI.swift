@@ -14,20 +14,13 @@ package struct RepairsAPI: Sendable {
 
   package var routes: [APIRoute] {
     [
-      APIRoute(
-        .get, "webhooks/repairs", ability: .storesRead,
-        parameters: ["app", "store", "state", "limit", "after"]
-      ) { request throws(Problem) in try await list(request) },
-      APIRoute(
-        .post, "webhooks/repair", ability: .storesWrite, bodyLimit: .kibibytes(64)
-      ) { request throws(Problem) in try await repair(request) },
+      APIRoute(.listRepairs) { request throws(Problem) in try await list(request) },
+      APIRoute(.repairWebhooks) { request throws(Problem) in try await repair(request) },
     ]
   }
 
   private func repair(_ request: APIRequest) async throws(Problem) -> APIAnswer {
-    let body = try APIBody(
-      request.body.isEmpty ? Array("{}".utf8) : request.body,
-      known: ["stores", "app", "since", "resources"])
+    let body = try request.object()
     let app = try body.optionalText("app")
     var order = RepairRequest(stores: try request.webhookFilter(app: app))
     if let texts = try body.optionalTexts("stores") {
@@ -58,22 +51,9 @@ package struct RepairsAPI: Sendable {
   private func list(_ request: APIRequest) async throws(Problem) -> APIAnswer {
     let limit = try request.query.limit()
     var filter = try request.webhookFilter(app: request.query["app"])
-    if let text = request.query["store"] {
-      guard let store = StoreHash(text) else {
-        throw .badRequest("The query parameter store is a store hash.")
-      }
-      filter.stores = [store]
-    }
-    let state = try request.query["state"].map { (text) throws(Problem) in
-      guard let state = RepairState(rawValue: text) else {
-        let words = RepairState.allCases.map(\.rawValue).joined(separator: ", ")
-        throw .badRequest("The query parameter state is one of \(words).")
-      }
-      return state
-    }
-    let after = try request.query["after"].map { (text) throws(Problem) in
-      try RepairPlace(cursor: text)
-    }
+    filter.stores = try request.query.store().map { [$0] }
+    let state = try request.query.word("state", RepairState.self)
+    let after = try request.query.after(RepairPlace.init(cursor:))
     let whole = filter
     let counts = try await stored { () throws(PostgresError) in try await repairs.counts(whole) }
     let found = try await stored { () throws(PostgresError) in

@@ -18,10 +18,7 @@ package struct ScopesAPI: Sendable {
 
   package var routes: [APIRoute] {
     [
-      APIRoute(
-        .get, "scopes/drift", ability: .storesRead,
-        parameters: ["app", "scopes", "also", "status", "limit", "after"]
-      ) { request throws(Problem) in try await read(request) }
+      APIRoute(.showDrift) { request throws(Problem) in try await read(request) }
     ]
   }
 
@@ -37,17 +34,18 @@ package struct ScopesAPI: Sendable {
     var filter = StoreFilter()
     filter.app = app
     filter.granted = granted
-    filter.isInstalled = true
-    switch request.query["status"] {
-    case nil, "missing": filter.covers = StoreFilter.Coverage(scopes: wanted, isMet: false)
-    case "granted": filter.covers = StoreFilter.Coverage(scopes: wanted, isMet: true)
-    case "all": break
-    default: throw .badRequest("The query parameter status is missing, granted or all.")
-    }
+    let isMet: Bool? =
+      switch try request.query.word("status", DriftStatus.self) {
+      case nil, .missing: false
+      case .granted: true
+      case .all: nil
+      }
+    let coverage = ScopeCoverage(scopes: wanted, isMet: isMet)
     let limit = try request.query.limit()
-    let after = try request.query["after"].map { (text) throws(Problem) in try StoreCursor(text) }
+    let after = try request.query.after(StoreCursor.init(_:))
     let found = try await stored { [filter] () throws(PostgresError) in
-      try await listing.list(filter, after: after?.installation, limit: limit + 1)
+      try await listing.list(
+        filter, covering: coverage, after: after?.installation, limit: limit + 1)
     }
     let page = found.prefix(limit)
     let next = found.count > limit ? page.last.map { StoreCursor($0.installation).text } : nil
@@ -77,17 +75,35 @@ package struct ScopesAPI: Sendable {
   }
 }
 
+/// Which stores to list.
+enum DriftStatus: String, CaseIterable {
+  case missing, granted, all
+}
+
 extension Scopes {
   /// Scopes of a query parameter, with spaces or commas between.
   fileprivate init(asked text: String, _ name: String) throws(Problem) {
     let scopes = Scopes(parsing: text)
     guard !scopes.isEmpty, scopes.names.count <= 64,
-      scopes.names.allSatisfy({ $0.utf8.count <= 128 })
+      scopes.names.allSatisfy({ $0.utf8.count <= 128 && $0.utf8.allSatisfy(\.isOfScope) })
     else {
       throw .badRequest(
-        "The query parameter \(name) names 1 to 64 scopes, with spaces or commas between.")
+        "The query parameter \(name) names 1 to 64 scopes such as store_v2_orders, with spaces or commas between."
+      )
     }
     self = scopes
+  }
+}
+
+extension UInt8 {
+  /// Whether scopes' names are written with it.
+  fileprivate var isOfScope: Bool {
+    switch self {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+      UInt8(ascii: "_"):
+      true
+    default: false
+    }
   }
 }
 

@@ -10,6 +10,8 @@ extension StoreRecord {
     return [
       .init("store_hash", .string(installation.store.text)),
       .init("app", .string(installation.app.text)),
+      .init("name", ownName.name.map { .string($0) } ?? .null),
+      .init("domain", ownName.domain.map { .string($0) } ?? .null),
       .init("state", .string(state.rawValue)),
       .init("generation", .integer(generation.number)),
       .init("scopes", .names(of: scopes)),
@@ -27,7 +29,24 @@ extension StoreRecord {
       .init("suspended_at", .time(suspendedAt)),
       .init("uninstalled_at", .time(uninstalledAt)),
       .init("hooks", webhooks?.document ?? .null),
+    ] + (health?.members ?? StoreHealthRecord.absent)
+  }
+}
+
+extension StoreHealthRecord {
+  fileprivate static let names = [
+    "health", "health_detail", "health_since_at", "health_checked_at",
+  ]
+
+  /// Of a store without a token.
+  fileprivate static let absent = names.map { JSONValue.Member($0, .null) }
+
+  fileprivate var members: [JSONValue.Member] {
+    let values: [JSONValue] = [
+      .string(health?.rawValue ?? "unknown"), detail.map { .string($0) } ?? .null, .time(sinceAt),
+      .time(checkedAt),
     ]
+    return zip(Self.names, values).map { JSONValue.Member($0, $1) }
   }
 }
 

@@ -22,7 +22,9 @@ extension StoresAPI {
   /// itself.
   func importMany(_ request: APIRequest) async throws(Problem) -> APIAnswer {
     let isDryRun = try request.query.flag("dry_run")
+    _ = try request.query.tenant(of: request.caller)
     let lines = request.body.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    guard !request.body.isEmpty else { throw .badRequest("The body has no lines.") }
     guard lines.count <= 1001 else {
       throw .badRequest("At most 1000 lines at once; send more calls.")
     }
@@ -60,7 +62,7 @@ extension APIRequest {
   /// Reads `{"store_hash", "access_token", "app"?, "scopes"?, "labels"?}`, and checks it against
   /// the caller's grant.
   fileprivate func brought(_ bytes: [UInt8], app: String?) throws(Problem) -> BroughtToken {
-    let body = try APIBody(bytes, known: ["store_hash", "access_token", "app", "scopes", "labels"])
+    let body = try object(bytes)
     guard let hash = StoreHash(try body.text("store_hash")) else {
       throw .badRequest("The field store_hash is 1 to 32 lower-case letters and digits.")
     }

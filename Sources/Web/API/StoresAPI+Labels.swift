@@ -6,8 +6,7 @@ extension StoresAPI {
   /// `PATCH /v1/stores/{hash}`: sets a store's labels, or adds and removes some of them.
   func label(_ request: APIRequest) async throws(Problem) -> APIAnswer {
     let installation = try request.installation()
-    let change = try LabelChange(
-      APIBody(request.body, known: ["labels", "add_labels", "remove_labels"]))
+    let change = try LabelChange(request.object())
     let result = try await stored { () throws(PostgresError) in
       try await states.label(
         installation, change, act: Act(actor: request.caller.keyID, requestID: request.requestID))

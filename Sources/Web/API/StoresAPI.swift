@@ -32,60 +32,50 @@ package struct StoresAPI: Sendable {
 
   package var routes: [APIRoute] {
     [
-      APIRoute(
-        .get, "stores", ability: .storesRead,
-        parameters: ["app", "state", "scope", "missing_scope", "label", "q", "limit", "after"]
-      ) { request throws(Problem) in try await list(request) },
-      APIRoute(.get, "stores/{hash}", ability: .storesRead, parameters: ["app"]) {
-        request throws(Problem) in
+      APIRoute(.listStores) { request throws(Problem) in try await list(request) },
+      APIRoute(.showStore) { request throws(Problem) in
         APIAnswer(try await document(of: request.installation()))
       },
-      APIRoute(
-        .patch, "stores/{hash}", ability: .storesWrite, parameters: ["app"],
-        bodyLimit: .kibibytes(16)
-      ) { request throws(Problem) in try await label(request) },
-      APIRoute(
-        .post, "stores", ability: .storesWrite, parameters: ["dry_run"], bodyLimit: .kibibytes(16)
-      ) { request throws(Problem) in try await importOne(request) },
-      APIRoute(
-        .post, "stores/import", ability: .storesWrite, parameters: ["app", "dry_run"],
-        bodyLimit: .mebibytes(8)
-      ) { request throws(Problem) in try await importMany(request) },
-      APIRoute(.post, "stores/{hash}/verify", ability: .storesWrite, parameters: ["app"]) {
-        request throws(Problem) in try await verify(request)
-      },
-      APIRoute(.post, "stores/{hash}/suspend", ability: .storesWrite, parameters: ["app"]) {
-        request throws(Problem) in
-        try await act(request) { (installation, act) async throws(PostgresError) in
-          try await states.suspend(installation, act: act)
-        }
-      },
-      APIRoute(.post, "stores/{hash}/resume", ability: .storesWrite, parameters: ["app"]) {
-        request throws(Problem) in
-        try await act(request) { (installation, act) async throws(PostgresError) in
-          try await states.resume(installation, act: act)
-        }
-      },
-      APIRoute(.delete, "stores/{hash}", ability: .storesWrite, parameters: ["app", "purge"]) {
-        request throws(Problem) in
-        let isPurge = try request.query.flag("purge")
-        return try await act(request) { (installation, act) async throws(PostgresError) in
-          try await states.destroy(installation, deletingData: isPurge, act: act)
-        }
-      },
+      APIRoute(.labelStore) { request throws(Problem) in try await label(request) },
+      APIRoute(.importStore) { request throws(Problem) in try await importOne(request) },
+      APIRoute(.importStores) { request throws(Problem) in try await importMany(request) },
+      APIRoute(.verifyStore) { request throws(Problem) in try await verify(request) },
+      APIRoute(.suspendStore) { request throws(Problem) in try await act(request, states.suspend) },
+      APIRoute(.resumeStore) { request throws(Problem) in try await act(request, states.resume) },
+      APIRoute(.deleteStore) { request throws(Problem) in try await delete(request) },
     ]
   }
 
   private func list(_ request: APIRequest) async throws(Problem) -> APIAnswer {
     let limit = try request.query.limit()
     let filter = try request.storeFilter()
-    let after = try request.query["after"].map { (text) throws(Problem) in try StoreCursor(text) }
+    let problem = try request.query.word("problem", StoreProblem.self)
+    if let order = try StoreOrder(request.query) ?? problem.map({ _ in StoreOrder(.store) }) {
+      return try await list(request, filter, problem, order, limit)
+    }
+    let after = try request.query.after(StoreCursor.init(_:))
     let found = try await stored { () throws(PostgresError) in
       try await listing.list(filter, after: after?.installation, limit: limit + 1)
     }
     let page = found.prefix(limit)
     let next = found.count > limit ? page.last.map { StoreCursor($0.installation).text } : nil
     return .page(page.map { .object(members(of: $0)) }, next: next)
+  }
+
+  private func list(
+    _ request: APIRequest, _ filter: StoreFilter, _ problem: StoreProblem?, _ order: StoreOrder,
+    _ limit: Int
+  ) async throws(Problem) -> APIAnswer {
+    let after = try request.query.after { text throws(Problem) in
+      try OrderedStoreCursor(text, order).place
+    }
+    let found = try await stored { () throws(PostgresError) in
+      try await listing.list(filter, with: problem, in: order, after: after, limit: limit + 1)
+    }
+    let page = found.prefix(limit)
+    let next =
+      found.count > limit ? page.last.map { OrderedStoreCursor($0.place, order).text } : nil
+    return .page(page.map { .object(members(of: $0.record)) }, next: next)
   }
 
   /// The installation with its users.
@@ -110,6 +100,13 @@ package struct StoresAPI: Sendable {
     await changed()
     let record = try await document(of: installation)
     return APIAnswer(.object([.init("verdict", .string(result.word))] + (record.members ?? [])))
+  }
+
+  private func delete(_ request: APIRequest) async throws(Problem) -> APIAnswer {
+    let isPurge = try request.query.flag("purge")
+    return try await act(request) { (installation, act) async throws(PostgresError) in
+      try await states.destroy(installation, deletingData: isPurge, act: act)
+    }
   }
 
   private func act(
@@ -169,6 +166,7 @@ extension APIRequest {
     guard caller.mayName(installation) else {
       throw .grantMissing("This key is not for the store \(hash) of the app \(app).")
     }
+    notes?.note(installation)
     return installation
   }
 
@@ -185,14 +183,9 @@ extension APIRequest {
       }
       filter.app = app
     }
-    if let text = query["state"] {
-      guard let state = InstallationState(rawValue: text) else {
-        throw .badRequest(
-          "The query parameter state is one of active, suspended, revoked, uninstalled.")
-      }
-      filter.state = state
-    }
+    filter.state = try query.word("state", InstallationState.self)
     if let text = query["label"] { filter.label = try StoreLabel(checking: text) }
+    if let text = query["health"] { filter.health = try Self.healths(text) }
     filter.scope = query["scope"]
     filter.missingScope = query["missing_scope"]
     filter.prefix = query["q"]
@@ -200,21 +193,19 @@ extension APIRequest {
   }
 }
 
-/// Where a page of installations ends; opaque to callers.
-struct StoreCursor {
-  let installation: InstallationID
-
-  init(_ installation: InstallationID) {
-    self.installation = installation
+extension APIRequest {
+  /// Words with commas between.
+  fileprivate static func healths(_ text: String) throws(Problem) -> Set<StoreHealth?> {
+    var healths: Set<StoreHealth?> = []
+    for word in text.split(separator: ",", omittingEmptySubsequences: false) {
+      let health = StoreHealth(rawValue: String(word))
+      guard health != nil || word == "unknown" else {
+        let words = StoreHealth.allCases.map(\.rawValue).joined(separator: ", ")
+        throw .badRequest(
+          "The query parameter health is one or several of \(words), unknown, with commas between.")
+      }
+      healths.insert(health)
+    }
+    return healths
   }
-
-  init(_ text: String) throws(Problem) {
-    let parts = Base64.decodeURL(text).map { String(decoding: $0, as: UTF8.self) }?
-      .split(separator: "/")
-    guard let parts, parts.count == 2, let app = AppName(parts[0]), let store = StoreHash(parts[1])
-    else { throw .badRequest("The query parameter after takes the next of the previous answer.") }
-    installation = InstallationID(app: app, store: store)
-  }
-
-  var text: String { Base64.encodeURL(Array(installation.description.utf8)) }
 }

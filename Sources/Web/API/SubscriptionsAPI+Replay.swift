@@ -6,16 +6,12 @@ import Storage
 
 /// Pushing once more, and forgetting what is dead; either may first be counted.
 extension SubscriptionsAPI {
-  /// What of a body says which events are meant.
-  private static let selection: Set<String> = [
-    "event_ids", "failed", "from", "to", "since", "until", "types", "store", "app", "dry_run",
-  ]
   /// Between the clocks of BigCommerce and ours; what happened then may be recorded before.
   private static let leeway = Duration.seconds(600)
 
   /// `…/{id}/replay`.
   func replay(_ request: APIRequest) async throws(Problem) -> APIAnswer {
-    let body = try APIBody(request.body, known: Self.selection)
+    let body = try request.object()
     let record = try await find(request)
     let chosen = try await choose(record, try await selection(body, request))
     guard try body.flag("dry_run") != true else {
@@ -29,7 +25,7 @@ extension SubscriptionsAPI {
 
   /// `…/{id}/discard`.
   func discard(_ request: APIRequest) async throws(Problem) -> APIAnswer {
-    let body = try APIBody(request.body, known: Self.selection)
+    let body = try request.object()
     let record = try await find(request)
     let chosen = try await choose(record, try await selection(body, request, isDeadOnly: true))
     guard try body.flag("dry_run") != true else {
@@ -44,7 +40,7 @@ extension SubscriptionsAPI {
   /// `/v1/events/replay`: to the subscriptions that are named, or to all active ones, each of which
   /// gets what it wants of the events.
   func replayToAll(_ request: APIRequest) async throws(Problem) -> APIAnswer {
-    let body = try APIBody(request.body, known: Self.selection.union(["subscriptions"]))
+    let body = try request.object()
     let named = try body.optionalTexts("subscriptions")
     let records = try await targets(named, request)
     let selection = try await selection(body, request)

@@ -10,7 +10,8 @@ package import Storage
 /// Reading takes `events:read`; whoever changes where data go is an operator. Neither sees or makes
 /// a subscription that gets more than the key's own stores.
 package struct SubscriptionsAPI: Sendable {
-  static let fields: Set<String> = ["url", "types", "stores", "app", "name", "concurrency"]
+  /// How many pushes of a subscription may be under way at once.
+  static let concurrency: ClosedRange<Int64> = 1...64
 
   let subscriptions: Subscriptions
   let deliveries: PushDeliveries
@@ -33,46 +34,25 @@ package struct SubscriptionsAPI: Sendable {
 
   package var routes: [APIRoute] {
     [
-      APIRoute(
-        .get, "subscriptions", ability: .eventsRead, parameters: ["limit", "after"]
-      ) { request throws(Problem) in try await list(request) },
-      APIRoute(
-        .post, "subscriptions", ability: .operator, bodyLimit: .kibibytes(256)
-      ) { request throws(Problem) in try await create(request) },
-      APIRoute(.get, "subscriptions/{id}", ability: .eventsRead) {
-        request throws(Problem) in APIAnswer(try await find(request).document)
+      APIRoute(.listSubscriptions) { request throws(Problem) in try await list(request) },
+      APIRoute(.createSubscription) { request throws(Problem) in try await create(request) },
+      APIRoute(.showSubscription) { request throws(Problem) in
+        APIAnswer(try await find(request).document)
       },
-      APIRoute(
-        .patch, "subscriptions/{id}", ability: .operator, bodyLimit: .kibibytes(256)
-      ) { request throws(Problem) in try await change(request) },
-      APIRoute(.delete, "subscriptions/{id}", ability: .operator) {
-        request throws(Problem) in try await delete(request)
+      APIRoute(.changeSubscription) { request throws(Problem) in try await change(request) },
+      APIRoute(.deleteSubscription) { request throws(Problem) in try await delete(request) },
+      APIRoute(.rotateSubscription) { request throws(Problem) in try await rotate(request) },
+      APIRoute(.enableSubscription) { request throws(Problem) in
+        try await set(request, enabled: true)
       },
-      APIRoute(
-        .post, "subscriptions/{id}/rotate", ability: .operator, bodyLimit: .kibibytes(4)
-      ) { request throws(Problem) in try await rotate(request) },
-      APIRoute(.post, "subscriptions/{id}/enable", ability: .operator) {
-        request throws(Problem) in try await set(request, enabled: true)
+      APIRoute(.disableSubscription) { request throws(Problem) in
+        try await set(request, enabled: false)
       },
-      APIRoute(.post, "subscriptions/{id}/disable", ability: .operator) {
-        request throws(Problem) in try await set(request, enabled: false)
-      },
-      APIRoute(.post, "subscriptions/{id}/ping", ability: .operator) {
-        request throws(Problem) in try await ping(request)
-      },
-      APIRoute(
-        .get, "subscriptions/{id}/deliveries", ability: .eventsRead,
-        parameters: ["limit", "after", "state"]
-      ) { request throws(Problem) in try await log(request) },
-      APIRoute(
-        .post, "subscriptions/{id}/replay", ability: .operator, bodyLimit: .kibibytes(128)
-      ) { request throws(Problem) in try await replay(request) },
-      APIRoute(
-        .post, "subscriptions/{id}/discard", ability: .operator, bodyLimit: .kibibytes(128)
-      ) { request throws(Problem) in try await discard(request) },
-      APIRoute(.post, "events/replay", ability: .operator, bodyLimit: .kibibytes(128)) {
-        request throws(Problem) in try await replayToAll(request)
-      },
+      APIRoute(.pingSubscription) { request throws(Problem) in try await ping(request) },
+      APIRoute(.listPushes) { request throws(Problem) in try await log(request) },
+      APIRoute(.replayToSubscription) { request throws(Problem) in try await replay(request) },
+      APIRoute(.discardOfSubscription) { request throws(Problem) in try await discard(request) },
+      APIRoute(.replayEvents) { request throws(Problem) in try await replayToAll(request) },
     ]
   }
 
@@ -87,11 +67,11 @@ package struct SubscriptionsAPI: Sendable {
   }
 
   private func create(_ request: APIRequest) async throws(Problem) -> APIAnswer {
-    let body = try APIBody(request.body, known: SubscriptionsAPI.fields)
+    let body = try request.object()
     let url = try await checkedURL(try body.text("url"))
     let filter = try request.filter(body)
     let name = try SubscriptionsAPI.name(body) ?? ""
-    let concurrency = Int(try body.integer("concurrency", in: 1...64) ?? 4)
+    let concurrency = Int(try body.integer("concurrency", in: Self.concurrency) ?? 4)
     let made = try await translated { () throws(SubscriptionError) in
       try await subscriptions.create(
         name: name, url: url, filter: filter, concurrency: concurrency, by: request.act)
@@ -102,13 +82,13 @@ package struct SubscriptionsAPI: Sendable {
 
   private func change(_ request: APIRequest) async throws(Problem) -> APIAnswer {
     let record = try await find(request)
-    let body = try APIBody(request.body, known: SubscriptionsAPI.fields.subtracting(["app"]))
+    let body = try request.object()
     var change = SubscriptionChange()
     if let url = try body.optionalText("url") { change.url = try await checkedURL(url) }
     if let types = try body.optionalTexts("types") { change.types = try checkedTypes(types) }
     if try body.optionalTexts("stores") != nil { change.stores = try Grant.stores(body) }
     change.name = try SubscriptionsAPI.name(body)
-    change.concurrency = try body.integer("concurrency", in: 1...64).map { Int($0) }
+    change.concurrency = try body.integer("concurrency", in: Self.concurrency).map { Int($0) }
     if let stores = change.stores {
       var filter = record.filter
       filter.stores = stores
@@ -137,25 +117,20 @@ package struct SubscriptionsAPI: Sendable {
   }
 
   private func rotate(_ request: APIRequest) async throws(Problem) -> APIAnswer {
-    var overlap = Subscriptions.usualOverlap
-    if !request.body.isEmpty {
-      let body = try APIBody(request.body, known: ["overlap"])
-      let longest = Subscriptions.longestOverlap.components.seconds
-      if let seconds = try body.integer("overlap", in: 0...longest) { overlap = .seconds(seconds) }
-    }
+    let longest = Subscriptions.longestOverlap.components.seconds
+    let overlap = try request.object().integer("overlap", in: 0...longest)
     let record = try await find(request)
     let secret = try await translated { () throws(SubscriptionError) in
-      try await subscriptions.rotate(record, overlap: overlap, by: request.act)
+      try await subscriptions.rotate(
+        record, overlap: overlap.map { .seconds($0) } ?? Subscriptions.usualOverlap, by: request.act
+      )
     }
     return APIAnswer(record.document(secret: secret), status: 201)
   }
 
   private func log(_ request: APIRequest) async throws(Problem) -> APIAnswer {
     let limit = try request.query.limit()
-    let state = request.query["state"]
-    guard state.map({ ["pending", "delivered", "dead"].contains($0) }) ?? true else {
-      throw .badRequest("The query parameter state is pending, delivered or dead.")
-    }
+    let state = try request.query.word("state", PushState.self)
     let after = request.query["after"]
     let number = after.flatMap { Int64($0) }
     guard after == nil || number != nil else {
@@ -163,12 +138,17 @@ package struct SubscriptionsAPI: Sendable {
     }
     let record = try await find(request)
     let found = try await stored { () throws(PostgresError) in
-      try await deliveries.list(record.id, state: state, before: number, limit: limit + 1)
+      try await deliveries.list(record.id, state: state?.rawValue, before: number, limit: limit + 1)
     }
     let page = found.prefix(limit)
     return .page(
       page.map(\.document), next: found.count > limit ? page.last.map { String($0.number) } : nil)
   }
+}
+
+/// How far a push is.
+enum PushState: String, CaseIterable {
+  case pending, delivered, dead
 }
 
 extension SubscriptionsAPI {

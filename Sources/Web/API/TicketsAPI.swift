@@ -15,14 +15,12 @@ package struct TicketsAPI: Sendable {
 
   package var routes: [APIRoute] {
     [
-      APIRoute(
-        .post, "tickets/redeem", ability: .ticketsRedeem, bodyLimit: .kibibytes(4)
-      ) { request throws(Problem) in try await redeem(request) }
+      APIRoute(.redeemTicket) { request throws(Problem) in try await redeem(request) }
     ]
   }
 
   private func redeem(_ request: APIRequest) async throws(Problem) -> APIAnswer {
-    let body = try APIBody(request.body, known: ["ticket"])
+    let body = try request.object()
     let text = try body.text("ticket")
     guard let digest = Ticket.parse(text) else { throw .ticketNotValid }
     let redeemed = try await stored { () throws(PostgresError) in

@@ -20,21 +20,14 @@ package struct UsageAPI: Sendable {
 
   package var routes: [APIRoute] {
     [
-      APIRoute(
-        .get, "usage", ability: .storesRead,
-        parameters: [
-          "app", "store", "caller", "family", "since", "until", "step", "by", "limit", "after",
-        ]
-      ) { request throws(Problem) in try await read(request) }
+      APIRoute(.showUsage) { request throws(Problem) in try await read(request) }
     ]
   }
 
   private func read(_ request: APIRequest) async throws(Problem) -> APIAnswer {
     let question = try question(request)
     let limit = try request.query.limit()
-    let after = try request.query["after"].map { (text) throws(Problem) in
-      try UsageCursor(text).key
-    }
+    let after = try request.query.after(UsageCursor.init(_:))?.key
     let found = try await stored { () throws(PostgresError) in
       try await reading.read(question, after: after, limit: limit + 1)
     }
@@ -62,7 +55,7 @@ package struct UsageAPI: Sendable {
     question.store = store
     question.caller = query["caller"]
     question.family = query["family"]
-    for name in (query["by"] ?? "").split(separator: ",") {
+    for name in query["by"]?.split(separator: ",", omittingEmptySubsequences: false) ?? [] {
       switch name {
       case "store": question.byStore = true
       case "caller": question.byCaller = true
@@ -81,7 +74,12 @@ package struct UsageAPI: Sendable {
 }
 
 /// How the time is divided.
-private struct UsageStep {
+struct UsageStep {
+  /// The words of the query parameter `step`.
+  enum Word: String, CaseIterable {
+    case minute, hour, day, total
+  }
+
   let grain: UsageQuestion.Grain
   let byTime: Bool
 }
@@ -89,8 +87,8 @@ private struct UsageStep {
 extension APIQuery {
   /// `step`: minute, hour, day or total; when absent, what gives the time some dozen rows.
   fileprivate func step(_ length: Duration) throws(Problem) -> UsageStep {
-    switch self["step"] {
-    case "total":
+    switch try word("step", UsageStep.Word.self) {
+    case .total:
       // Sums of whole hours and days cost less; minutes are kept for some days only.
       let grain: UsageQuestion.Grain =
         length <= .seconds(3 * 3600) ? .minute : length <= .seconds(3 * 86400) ? .hour : .day
@@ -99,11 +97,9 @@ extension APIQuery {
       let grain: UsageQuestion.Grain =
         length <= .seconds(3 * 3600) ? .minute : length <= .seconds(8 * 86400) ? .hour : .day
       return UsageStep(grain: grain, byTime: true)
-    case let text?:
-      guard let grain = UsageQuestion.Grain(rawValue: text) else {
-        throw .badRequest("The query parameter step is minute, hour, day or total.")
-      }
-      return UsageStep(grain: grain, byTime: true)
+    case .minute: return UsageStep(grain: .minute, byTime: true)
+    case .hour: return UsageStep(grain: .hour, byTime: true)
+    case .day: return UsageStep(grain: .day, byTime: true)
     }
   }
 }

@@ -30,42 +30,21 @@ package struct WebhooksAPI: Sendable {
 
   package var routes: [APIRoute] {
     [
-      APIRoute(
-        .get, "webhooks", ability: .storesRead,
-        parameters: ["app", "store", "state", "limit", "after"]
-      ) { request throws(Problem) in try await list(request) },
-      APIRoute(
-        .post, "webhooks/plan", ability: .storesRead, parameters: ["limit", "after"],
-        bodyLimit: .kibibytes(64)
-      ) { request throws(Problem) in try await plan(request) },
-      APIRoute(
-        .post, "webhooks/apply", ability: .storesWrite, bodyLimit: .kibibytes(64)
-      ) { request throws(Problem) in try await apply(request) },
-      APIRoute(
-        .post, "webhooks/rotate", ability: .storesWrite, bodyLimit: .kibibytes(4)
-      ) { request throws(Problem) in try await rotate(request) },
+      APIRoute(.listWebhooks) { request throws(Problem) in try await list(request) },
+      APIRoute(.planWebhooks) { request throws(Problem) in try await plan(request) },
+      APIRoute(.applyWebhooks) { request throws(Problem) in try await apply(request) },
+      APIRoute(.rotateWebhook) { request throws(Problem) in try await rotate(request) },
     ]
   }
 
   private func list(_ request: APIRequest) async throws(Problem) -> APIAnswer {
     let limit = try request.query.limit()
     var filter = try request.webhookFilter(app: request.query["app"])
-    if let text = request.query["store"] {
-      guard let store = StoreHash(text) else {
-        throw .badRequest("The query parameter store is a store hash.")
-      }
-      filter.stores = [store]
-    }
-    let after = try request.storeCursor
+    filter.stores = try request.query.store().map { [$0] }
+    let after = try request.query.after(StoreCursor.init(_:))?.installation
     let whole = filter
     let counts = try await stored { () throws(PostgresError) in try await states.counts(whole) }
-    if let text = request.query["state"] {
-      guard let state = WebhookState(rawValue: text) else {
-        let words = WebhookState.allCases.map(\.rawValue).joined(separator: ", ")
-        throw .badRequest("The query parameter state is one of \(words).")
-      }
-      filter.state = state
-    }
+    filter.state = try request.query.word("state", WebhookState.self)
     let narrowed = filter
     let found = try await stored { () throws(PostgresError) in
       try await states.list(narrowed, after: after, limit: limit + 1)
@@ -83,7 +62,7 @@ package struct WebhooksAPI: Sendable {
   private func plan(_ request: APIRequest) async throws(Problem) -> APIAnswer {
     let limit = min(try request.query.limit(), Self.mostPlanned)
     let filter = try request.webhookOrder()
-    let after = try request.storeCursor
+    let after = try request.query.after(StoreCursor.init(_:))?.installation
     let found = try await stored { () throws(PostgresError) in
       try await states.list(filter, after: after, limit: limit + 1)
     }
@@ -130,7 +109,7 @@ package struct WebhooksAPI: Sendable {
   }
 
   private func rotate(_ request: APIRequest) async throws(Problem) -> APIAnswer {
-    let body = try APIBody(request.body, known: ["store_hash", "app"])
+    let body = try request.object()
     guard let hash = StoreHash(try body.text("store_hash")) else {
       throw .badRequest("A store hash is 1 to 32 lower-case letters and digits.")
     }
@@ -146,12 +125,6 @@ package struct WebhooksAPI: Sendable {
 }
 
 extension APIRequest {
-  fileprivate var storeCursor: InstallationID? {
-    get throws(Problem) {
-      try query["after"].map { (text) throws(Problem) in try StoreCursor(text).installation }
-    }
-  }
-
   /// What the caller's grant holds, of one app if it is named.
   func webhookFilter(app text: String?) throws(Problem) -> WebhookFilter {
     var filter = WebhookFilter()
@@ -169,8 +142,7 @@ extension APIRequest {
   /// Reads `{"stores": […], "app": …}`, of which both may be left out; stores that are named must
   /// be granted.
   fileprivate func webhookOrder() throws(Problem) -> WebhookFilter {
-    let body = try APIBody(
-      self.body.isEmpty ? Array("{}".utf8) : self.body, known: ["stores", "app"])
+    let body = try object()
     let app = try body.optionalText("app")
     var filter = try webhookFilter(app: app)
     if let texts = try body.optionalTexts("stores") { try narrow(&filter, to: texts, app: app) }

@@ -1,4 +1,5 @@
-import Base
+package import Base
+import Gateway
 package import Logging
 
 /// One request whose answer is known, for the access log.
@@ -7,6 +8,9 @@ package import Logging
 package struct AccessRecord: Sendable {
   package let listener: String
   package let requestID: RequestID
+  package let traceID: TraceID
+  /// As far as it was found out before the answer's head.
+  package let subject: RequestSubject
   package let method: String
   /// The raw path without its query, and without a webhook's token.
   package let path: Substring
@@ -28,18 +32,26 @@ package struct AccessLog: Sendable {
   package static func lines(to logger: Logger) -> AccessLog {
     AccessLog { record in
       logger.log(
-        level: record.isNoise ? .debug : .info, "request",
-        metadata: [
+        level: record.level, .init(stringLiteral: AccessRecord.message),
+        metadata: record.subject.metadata([
           "listener": "\(record.listener)", "request_id": "\(record.requestID)",
+          "trace_id": "\(record.traceID)",
           "method": "\(record.method)", "path": "\(record.path)", "status": "\(record.status)",
-          "duration_ms": "\(record.duration.inMilliseconds)", "client": "\(record.clientAddress)",
-        ])
+          "duration_ms": "\(record.duration.inMillisecondsText)",
+          "client": "\(record.clientAddress)",
+        ]))
     }
   }
 }
 
 extension AccessRecord {
-  fileprivate var isNoise: Bool {
+  /// The message of its line.
+  package static let message = "request"
+
+  /// What browsers and probes ask for by themselves is of little interest.
+  package var level: Logger.Level { isNoise ? .debug : .info }
+
+  private var isNoise: Bool {
     switch (path, status) {
     case ("/healthz", 200), ("/livez", 200), ("/readyz", 200), ("/metrics", 200),
       ("/favicon.ico", 404), ("/robots.txt", 404):
@@ -50,8 +62,8 @@ extension AccessRecord {
 }
 
 extension Duration {
-  /// With three decimals, such as `12.345`.
-  fileprivate var inMilliseconds: String {
+  /// Milliseconds with three decimals, such as `12.345`.
+  package var inMillisecondsText: String {
     let (seconds, attoseconds) = components
     let microseconds = seconds * 1_000_000 + attoseconds / 1_000_000_000_000
     let fraction = String(microseconds % 1000)

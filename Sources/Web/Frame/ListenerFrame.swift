@@ -42,8 +42,8 @@ struct ListenerFrame<Listener: Routes>: HTTPResponder {
       response.headers[.contentLength] = length
     }
     frame.record(
-      inbound.requestID, inbound.method, inbound.target, response.status.code, began: began,
-      inbound.clientAddress)
+      inbound.requestID, inbound.notes.trace, inbound.notes.subject, inbound.method,
+      inbound.target, response.status.code, began: began, inbound.clientAddress)
     return response
   }
 
@@ -55,13 +55,9 @@ struct ListenerFrame<Listener: Routes>: HTTPResponder {
     return WebRequest(
       method: request.method, target: RawTarget(request.head.path ?? "/"), headers: headers,
       contentLength: length, body: RequestBodyStream(body: request.body, connection: connection),
-      requestID: frame.requestID(headers), clientAddress: frame.clientAddress(connection, headers),
+      requestID: frame.requestID(headers), notes: RequestNotes(trace: frame.trace(headers)),
+      clientAddress: frame.clientAddress(connection, headers),
+      authority: request.head.authority, isSecure: frame.isSecure(connection, headers),
       loop: connection.loop)
   }
-}
-
-/// Runs `body` to its end even when the client goes away: what it does must not stop half-way.
-func toTheEnd<Result: Sendable>(_ body: @escaping @Sendable () async -> Result) async -> Result {
-  // Not structured: a child task would be cancelled with its parent.
-  await Task { await body() }.value
 }

@@ -8,8 +8,10 @@ import HTTPTypes
 struct RequestFrame: Sendable {
   /// The listener's name.
   let name: String
+  let usesTLS: Bool
   let proxies: TrustedProxies
   let requestIDs: RequestIDSource
+  let traces: TraceSource
   let security: SecurityFields
   let log: AccessLog
 
@@ -18,32 +20,49 @@ struct RequestFrame: Sendable {
     headers.firstValue(of: .requestID).flatMap { RequestID($0) } ?? requestIDs.next()
   }
 
+  /// The client's trace if it names a valid one, and only one, else a new one.
+  func trace(_ headers: HTTPFields) -> TraceContext {
+    traces.context(continuing: headers.onlyValue(of: .traceparent))
+  }
+
   func clientAddress(_ connection: Connection, _ headers: HTTPFields) -> String {
     proxies.clientAddress(peer: connection.peer, headers: headers)
   }
 
+  func isSecure(_ connection: Connection, _ headers: HTTPFields) -> Bool {
+    usesTLS || proxies.saysTLS(peer: connection.peer, headers: headers)
+  }
+
   /// Adds to an answer what every answer has.
   func complete(_ headers: inout HTTPFields, _ requestID: RequestID) {
-    if headers.firstValue(of: .requestID) != requestID.text {
-      headers[.requestID] = requestID.text
-    }
+    identify(&headers, requestID)
     security.apply(to: &headers)
   }
 
+  /// Makes an answer say which request it is for.
+  func identify(_ headers: inout HTTPFields, _ requestID: RequestID) {
+    if headers.firstValue(of: .requestID) != requestID.text {
+      headers[.requestID] = requestID.text
+    }
+  }
+
   func record(
-    _ requestID: RequestID, _ method: HTTPRequest.Method, _ target: RawTarget, _ status: Int,
+    _ requestID: RequestID, _ trace: TraceContext, _ subject: RequestSubject,
+    _ method: HTTPRequest.Method, _ target: RawTarget, _ status: Int,
     began: ContinuousClock.Instant, _ clientAddress: String
   ) {
     log.write(
       AccessRecord(
-        listener: name, requestID: requestID, method: method.rawValue, path: shown(target.path),
+        listener: name, requestID: requestID, traceID: trace.traceID, subject: subject,
+        method: method.rawValue, path: shown(target.path),
         status: status, duration: .now - began, clientAddress: clientAddress))
   }
 
   /// The path without what is known to BigCommerce and us only: a webhook's token.
   private func shown(_ path: Substring) -> Substring {
+    guard path.utf8.starts(with: "/webhooks/".utf8) else { return path }
     let parts = path.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
-    guard parts.count == 4, parts[1] == "webhooks" else { return path }
+    guard parts.count == 4 else { return path }
     return "/webhooks/\(parts[2])/…"
   }
 }

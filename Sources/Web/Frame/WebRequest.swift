@@ -14,8 +14,14 @@ package struct WebRequest: Sendable {
   package let contentLength: Int?
   package let body: RequestBodyStream
   package let requestID: RequestID
+  /// Its trace, and what is found out of it on its way.
+  package let notes: RequestNotes
   /// The client's address, as trusted proxies report it.
   package let clientAddress: String
+  /// The host that the client names, with its port if it names one.
+  package let authority: String?
+  /// Whether the client's connection is encrypted, to this listener or to a trusted proxy.
+  package let isSecure: Bool
   package let loop: any EventLoop
 }
 

@@ -56,10 +56,9 @@ extension ByteGuard {
 
   private func set(_ deadline: NIODeadline) {
     guard let context else { return }
-    let task = context.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) {
-      [weak self] () -> Void in
-      self?.fire()
-    }
+    // Keeps the guard until the connection ends, which cancels it. A weak reference would make
+    // each use of the guard dearer.
+    let task = context.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) { self.fire() }
     timer = (deadline, task)
   }
 

@@ -11,7 +11,9 @@ extension ByteGuard {
   // MARK: Refusing
 
   /// Answers with a problem, if an answer may still begin, and ends the connection.
-  func refuse(_ refusal: Refusal, toHEAD: Bool = false) {
+  ///
+  /// `path` is that of the request, as far as it is known.
+  func refuse(_ refusal: Refusal, toHEAD: Bool = false, path: String = "") {
     state.counters.count(refusal)
     guard let context else { return }
     let wasServing = isServing
@@ -24,7 +26,8 @@ extension ByteGuard {
     }
     phase = .finishing
     pending = ByteBuffer()
-    let bytes = refusalBytes(refusal, toHEAD: toHEAD || (wasServing && head.isHEAD))
+    let bytes = refusalBytes(
+      refusal, toHEAD: toHEAD || (wasServing && head.isHEAD), path: path)
     writing.bytes &+= bytes.readableBytes
     context.write(wrapOutboundOut(.byteBuffer(bytes)), promise: nil)
     // The handler of a body that broke off learns of it, and its task ends.
@@ -32,7 +35,7 @@ extension ByteGuard {
     flushAndClose()
   }
 
-  private func refusalBytes(_ refusal: Refusal, toHEAD: Bool) -> ByteBuffer {
+  private func refusalBytes(_ refusal: Refusal, toHEAD: Bool, path: String) -> ByteBuffer {
     let problem = refusal.problem
     let requestID = state.requestIDs.next()
     let body = problem.encoded(requestID: requestID)
@@ -42,7 +45,7 @@ extension ByteGuard {
     bytes.writeString("Content-Length: \(body.count)\r\nConnection: close\r\n")
     if let seconds = problem.retryAfter { bytes.writeString("Retry-After: \(seconds)\r\n") }
     if refusal == .methodNotAllowed {
-      bytes.writeString("Allow: GET, HEAD, POST, PUT, PATCH, DELETE\r\n")
+      bytes.writeString("Allow: \(state.methods(path).joined(separator: ", "))\r\n")
     }
     bytes.writeString("X-Request-Id: \(requestID.text)\r\n\(state.fixedFields)\r\n")
     if !toHEAD { bytes.writeBytes(body) }
@@ -66,10 +69,10 @@ extension ByteGuard {
     guard let context else { return }
     let flushed = context.eventLoop.makePromise(of: Void.self)
     let isolated = flushed.futureResult.assumeIsolated()
-    isolated.whenComplete { [weak self] result in
+    isolated.whenComplete { result in
       switch result {
-      case .success: self?.beginLinger()
-      case .failure: self?.closeFully()
+      case .success: self.beginLinger()
+      case .failure: self.closeFully()
       }
     }
     context.writeAndFlush(wrapOutboundOut(.byteBuffer(ByteBuffer())), promise: flushed)

@@ -30,7 +30,7 @@ final class ByteGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
   let state: ListenerState
   let connection: Connection
-  /// The short way of calls on this loop, if the listener has one.
+  /// The short way of requests on this loop, if the listener has one.
   let lane: LoopLane?
   /// Whether the request that is being served went that way.
   var isInLane = false
@@ -212,7 +212,9 @@ final class ByteGuard: ChannelDuplexHandler, RemovableChannelHandler {
         let head = try RequestHead.parse(bytes.readableBytesUInt8Span)
         try admit(head)
       } catch {
-        refuse(error, toHEAD: bytes.readableBytesView.starts(with: "HEAD ".utf8))
+        refuse(
+          error, toHEAD: bytes.readableBytesView.starts(with: "HEAD ".utf8),
+          path: RequestHead.path(in: bytes.readableBytesView))
         return false
       }
       if !enterLane(bytes) { context.fireChannelRead(wrapInboundOut(bytes)) }

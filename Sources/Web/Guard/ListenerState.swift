@@ -26,6 +26,8 @@ struct ListenerState: Sendable {
   let requestIDs: RequestIDSource
   /// Fields of every answer that the guard makes itself, as they go out: lines with their ends.
   let fixedFields: String
+  /// Which methods a path takes, for those who send another that no path takes.
+  let methods: @Sendable (String) -> [String]
   /// Whether the end of the client's sending cancels the request that is being served.
   let cancelsWhenGone: Bool
   let usesTLS: Bool
@@ -35,6 +37,6 @@ struct ListenerState: Sendable {
   /// others (or a little more): so a flood of one listener does not stand before the other's
   /// requests. The pool of the database looks at it as well.
   let priority: TaskPriority?
-  /// The short way of calls without a body; `nil` on listeners without a gateway.
+  /// The short way of requests that come whole; `nil`: all go the ordinary way.
   let lanes: Lanes?
 }

@@ -42,7 +42,7 @@ package enum Refusal: String, Error, CaseIterable, Sendable {
     case .methodNotAllowed:
       make(
         405, "method_not_allowed", "Method not allowed",
-        "Use GET, HEAD, POST, PUT, PATCH or DELETE.")
+        "This path takes the methods that Allow names.")
     case .versionNotSupported:
       make(505, "version_not_supported", "HTTP version not supported", "Use HTTP/1.1.")
     case .expectationFailed:

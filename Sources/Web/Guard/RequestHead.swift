@@ -72,6 +72,14 @@ extension RequestHead {
     try Self.checkTarget(rest.extracting(0..<split))
   }
 
+  /// The path of a request line, or what stands in its place; empty when there is none.
+  static func path(in head: some Collection<UInt8>) -> String {
+    let line = head.prefix { $0 != 0x0D }
+    let words = line.split(separator: 0x20, omittingEmptySubsequences: false)
+    guard words.count > 1 else { return "" }
+    return String(decoding: words[1].prefix { $0 != UInt8(ascii: "?") }, as: UTF8.self)
+  }
+
   private mutating func readVersion(_ text: Span<UInt8>) throws(Refusal) {
     guard text.extracting(0..<6).isText(" HTTP/"), text[7] == UInt8(ascii: "."),
       isDigit(text[6]), isDigit(text[8])

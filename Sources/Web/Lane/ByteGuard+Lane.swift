@@ -10,53 +10,80 @@ extension ByteGuard {
   /// Takes the request whose head was just admitted into the lane; `false` when it goes the ordinary
   /// way.
   func enterLane(_ bytes: ByteBuffer) -> Bool {
-    guard let lane, case .answering = phase, !head.expectsContinue,
-      Lane.takes(bytes.readableBytesUInt8Span, isHEAD: head.isHEAD),
-      let call = LaneCall(
-        bytes.readableBytesUInt8Span, isHEAD: head.isHEAD, lane.lane, connection)
+    guard let turns = lane, !head.expectsContinue,
+      turns.lane.service.takes(bytes.readableBytesUInt8Span),
+      let body = wholeBody(upTo: turns.lane.service.bodyLimit),
+      let request = LaneRequest(
+        bytes.readableBytesUInt8Span, body: body, turns.lane.frame, connection)
     else { return false }
+    takeWholeBody()
     isInLane = true
-    lane.begin(call, for: self, number: requestsServed)
+    turns.begin(request, for: self, number: requestsServed)
     return true
   }
 
-  /// Begins the call, unless the client went away or was told something else meanwhile.
-  func begin(_ call: LaneCall, _ lane: Lane, number: Int) {
+  /// The body of the request whose head has just passed, if all of it is here and no larger.
+  private func wholeBody(upTo limit: ByteCount) -> ByteBuffer? {
+    if case .answering = phase { return ByteBuffer() }
+    guard case .body = phase, case .length(let length) = head.framing, length <= limit.bytes else {
+      return nil
+    }
+    return pending.getSlice(at: pending.readerIndex, length: length)
+  }
+
+  /// Takes the body that ``wholeBody(upTo:)`` gave: nobody else hears of it.
+  private func takeWholeBody() {
+    guard case .body = phase, case .length(let length) = head.framing else { return }
+    pending.moveReaderIndex(forwardBy: length)
+    connection.endBody()
+    phase = .answering
+    clock.endBody()
+  }
+
+  /// Begins to answer, unless the client went away or was told something else meanwhile.
+  func begin(_ request: LaneRequest, _ lane: Lane, number: Int) {
     guard isWaiting(for: number) else { return }
     let me = NIOLoopBound(self, eventLoop: connection.loop)
-    let begun = lane.gateway.begin(call.request) { me.value.answer(call, with: $0, number) }
+    let begun = lane.service.begin(request) { me.value.answer(request, with: $0, number) }
     if let begun, isWaiting(for: number) { connection.serve(with: begun) }
   }
 
   private func isWaiting(for number: Int) -> Bool { isServing && requestsServed == number }
 
-  private func answer(_ call: LaneCall, with answer: GatewayResponse, _ number: Int) {
+  private func answer(_ request: LaneRequest, with answer: GatewayResponse, _ number: Int) {
     // A client that went away, or was told something else meanwhile, gets nothing more.
     guard let turns = lane, isWaiting(for: number) else { return }
     let lane = turns.lane
     var head = LaneHead(answer, toHEAD: head.isHEAD, isOldVersion: head.isOldVersion)
-    lane.frame.complete(&head.fields, call.request.requestID)
+    lane.frame.identify(&head.fields, request.requestID)
     wasRefused = answer.isRefusal
     let keepsAlive = mayKeepAlive
     let date = lane.dates.text(lane.clock.now())
     lane.frame.record(
-      call.request.requestID, call.request.method, RawTarget(call.request.target), answer.status,
-      began: call.began, call.request.clientAddress)
+      request.requestID, request.trace, answer.subject, request.method,
+      RawTarget(request.target), answer.status, began: request.began,
+      request.clientAddress)
     answerHeadIsOut = true
+    let bytes = head.bytes(lane.frame.security, date: date, keepsAlive: keepsAlive)
     switch answer.body {
     case .bytes(let body):
-      let bytes = head.bytes(body: body, date: date, keepsAlive: keepsAlive)
-      writing.bytes &+= bytes.readableBytes
-      context?.write(wrapOutboundOut(.byteBuffer(bytes)), promise: nil)
+      write(bytes, head.hasBody ? body : ByteBuffer())
       turns.finish(self, number: number, keepsAlive: keepsAlive)
     case .stream(_, let parts):
-      send(head.bytes(body: ByteBuffer(), date: date, keepsAlive: keepsAlive), promise: nil)
+      send(bytes, promise: nil)
       if head.hasBody {
         pass(parts, head.framing, number, keepsAlive: keepsAlive)
       } else {
         answerEnded(keepsAlive: keepsAlive)
       }
     }
+  }
+
+  /// Writes an answer that is whole; both parts leave in one call of the kernel.
+  private func write(_ head: ByteBuffer, _ body: ByteBuffer) {
+    writing.bytes &+= head.readableBytes + body.readableBytes
+    context?.write(wrapOutboundOut(.byteBuffer(head)), promise: nil)
+    if body.readableBytes > 0 { context?.write(wrapOutboundOut(.byteBuffer(body)), promise: nil) }
   }
 
   /// What was written leaves, and the connection goes on.

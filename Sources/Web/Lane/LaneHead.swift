@@ -1,3 +1,4 @@
+import Curl
 import Gateway
 import HTTPTypes
 import NIOCore
@@ -47,7 +48,7 @@ enum LaneFraming: Sendable {
 }
 
 /// The head of an answer in the lane, with the fields and the framing that the ordinary way would
-/// give it.
+/// give it; those of ``SecurityFields`` are added as it is written.
 struct LaneHead {
   let status: Int
   var fields: HTTPFields
@@ -68,21 +69,24 @@ struct LaneHead {
       case .bytes(let bytes): toHEAD ? nil : bytes.readableBytes
       case .stream(let length, _): length
       }
-    if let length, fields[.contentLength] != String(length) {
+    if let length, fields.onlyValue(of: .contentLength) != String(length) {
       fields[.contentLength] = String(length)
     }
-    let announced = fields[.contentLength].flatMap { Int($0) }
+    let announced = fields.onlyValue(of: .contentLength).flatMap { Int($0) }
     framing = announced.map { .length($0) } ?? (isOldVersion ? .untilClose : .chunked)
     self.isOldVersion = isOldVersion
   }
 
-  /// The bytes of the head, and of the body behind it where there may be one.
-  func bytes(body: ByteBuffer, date: String, keepsAlive: Bool) -> ByteBuffer {
+  /// The bytes of the head.
+  func bytes(_ security: SecurityFields, date: String, keepsAlive: Bool) -> ByteBuffer {
     var out = ByteBuffer()
-    out.reserveCapacity(1024 + body.readableBytes)
+    out.reserveCapacity(1024)
     writeStatusLine(&out)
     for field in fields where field.name != .connection {
       if !mayHaveBody, field.name == .contentLength { continue }
+      LaneHead.write(field.name.rawName, field.value, &out)
+    }
+    for field in security.missing(from: fields) {
       LaneHead.write(field.name.rawName, field.value, &out)
     }
     LaneHead.write("Date", date, &out)
@@ -91,7 +95,6 @@ struct LaneHead {
       LaneHead.write("transfer-encoding", "chunked", &out)
     }
     out.writeStaticString("\r\n")
-    if hasBody { out.writeImmutableBuffer(body) }
     return out
   }
 

@@ -18,7 +18,7 @@ final class LoopLane {
 
   private struct Arrival {
     let guardian: ByteGuard
-    let call: LaneCall
+    let request: LaneRequest
     let number: Int
   }
 
@@ -40,9 +40,9 @@ final class LoopLane {
     self.loop = loop
   }
 
-  /// Begins a call at the end of the loop's turn; `number` is that of the connection's request.
-  func begin(_ call: LaneCall, for guardian: ByteGuard, number: Int) {
-    let arrival = Arrival(guardian: guardian, call: call, number: number)
+  /// Begins to answer at the end of the loop's turn; `number` is that of the connection's request.
+  func begin(_ request: LaneRequest, for guardian: ByteGuard, number: Int) {
+    let arrival = Arrival(guardian: guardian, request: request, number: number)
     if guardian.wasRefused {
       arrivedAfterRefusal.append(arrival)
     } else {
@@ -63,11 +63,11 @@ final class LoopLane {
     beginsSoon = false
     for _ in 0..<Self.most.of {
       guard let one = arrived.popFirst() else { break }
-      one.guardian.begin(one.call, lane, number: one.number)
+      one.guardian.begin(one.request, lane, number: one.number)
     }
     for _ in 0..<Self.most.refused {
       guard let one = arrivedAfterRefusal.popFirst() else { break }
-      one.guardian.begin(one.call, lane, number: one.number)
+      one.guardian.begin(one.request, lane, number: one.number)
     }
     guard !arrived.isEmpty || !arrivedAfterRefusal.isEmpty, !beginsSoon else { return }
     beginsSoon = true

@@ -36,6 +36,12 @@ package struct TrustedProxies: Sendable {
     return peer
   }
 
+  /// Whether a trusted proxy says that the client came to it over TLS.
+  package func saysTLS(peer: String, headers: HTTPFields) -> Bool {
+    guard !ranges.isEmpty, isTrusted(peer) else { return false }
+    return headers[values: .forwardedProto] == ["https"]
+  }
+
   private func isTrusted(_ text: String) -> Bool {
     guard let address = IPAddress(text) else { return false }
     return ranges.contains { $0.contains(address) }

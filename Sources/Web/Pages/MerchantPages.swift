@@ -18,7 +18,7 @@ struct MerchantPages: Sendable {
   init(brand: Brand, frameAncestors: [String]) throws {
     self.brand = brand
     let style = PageStyle(color: brand.color)
-    MustacheContentTypes.register(PageEscaping(), named: "LATCHKEY-HTML")
+    PageEscaping.register()
     // The stylesheet is our own and must not be escaped, so it is part of the template and not a
     // value.
     template = try MustacheTemplate(
@@ -91,25 +91,4 @@ private struct PageView {
   let support: String?
   let store: String?
   let requestID: String?
-}
-
-/// Escapes scalar by scalar.
-///
-/// Mustache's own escaping (2.1.1) goes by characters, so a quotation mark with an accent on it
-/// stays as it is.
-private struct PageEscaping: MustacheContentType {
-  func escapeText(_ text: String) -> String {
-    var escaped = ""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "<": escaped += "&lt;"
-      case ">": escaped += "&gt;"
-      case "&": escaped += "&amp;"
-      case "\"": escaped += "&quot;"
-      case "'": escaped += "&#39;"
-      default: escaped.unicodeScalars.append(scalar)
-      }
-    }
-    return escaped
-  }
 }

@@ -25,17 +25,17 @@ import Testing
       self.isLive = isLive
     }
 
+    func known(_ app: AppName, _ pathToken: String) -> WebhookAddressLookup? {
+      guard pathToken == "known", let store = StoreHash("abc") else { return nil }
+      return .found(
+        WebhookAddress(
+          installation: InstallationID(app: .default, store: store),
+          secretSHA256: Array(SHA256.hash(data: Array(secret.utf8))), isLive: isLive))
+    }
+
     func find(_ app: AppName, _ pathToken: String) async -> WebhookAddressLookup {
-      switch pathToken {
-      case "known":
-        guard let store = StoreHash("abc") else { return .unknown }
-        return .found(
-          WebhookAddress(
-            installation: InstallationID(app: .default, store: store),
-            secretSHA256: Array(SHA256.hash(data: Array(secret.utf8))), isLive: isLive))
-      case "later": return .cannotTell
-      default: return .unknown
-      }
+      if let known = known(app, pathToken) { return known }
+      return pathToken == "later" ? .cannotTell : .unknown
     }
 
     func intake(_ policy: SignaturePolicy, takesHexadecimal: Bool = false) -> Intake {
@@ -74,7 +74,8 @@ import Testing
     }
     return WebhookRequest(
       app: .default, pathToken: token, secrets: secrets, signature: signature, body: body,
-      requestID: try #require(RequestID("request-1")))
+      requestID: try #require(RequestID("request-1")),
+      notes: RequestNotes(trace: TraceSource.shared.begin()))
   }
 
   @Test func `a genuine delivery is written as it came, and then acknowledged`() async throws {
@@ -257,11 +258,13 @@ import Testing
     try await withThrowingTaskGroup(of: Bool.self) { group in
       for number in 0..<450 {
         group.addTask {
-          await writer.write(
-            Delivery(
-              installation: installation, key: [UInt8(number & 0xFF)],
-              receivedAt: Timestamp(seconds: 0), webhookID: nil, signature: "off",
-              fate: .quarantined(reason: "test", scope: nil), requestID: requestID, body: []))
+          let delivery = Delivery(
+            installation: installation, key: [UInt8(number & 0xFF)],
+            receivedAt: Timestamp(seconds: 0), webhookID: nil, signature: "off",
+            fate: .quarantined(reason: "test", scope: nil), requestID: requestID, body: [])
+          return await withCheckedContinuation { done in
+            writer.write(delivery) { done.resume(returning: $0) }
+          }
         }
       }
       #expect(

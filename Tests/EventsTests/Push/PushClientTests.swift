@@ -11,7 +11,8 @@ import Testing
   private let key = WebhookKey(bytes: Secret(Array(0..<32)))
 
   private func send(
-    to url: String? = nil, _ reply: Subscriber.Reply, reach: OutboundPolicy.Reach = .loopback
+    to url: String? = nil, _ reply: Subscriber.Reply, reach: OutboundPolicy.Reach = .loopback,
+    within timeout: Duration = .seconds(10)
   ) async throws -> PushAnswer? {
     let subscriber = Subscriber()
     subscriber.reply(usual: reply)
@@ -19,7 +20,7 @@ import Testing
       let curl = try CurlClient(reactor: TestCluster.reactor, settings: CurlSettings())
       let client = PushClient(
         client: curl, policy: OutboundPolicy(reach: reach), userAgent: "test",
-        timeout: .milliseconds(300))
+        timeout: timeout)
       let answer = await client.send(
         to: url?.replacing("PORT", with: "\(server.port)") ?? "http://127.0.0.1:\(server.port)/",
         id: "evt_1", body: Array("{}".utf8), keys: [key])
@@ -47,11 +48,13 @@ import Testing
   @Test func `silence ends with the time for an attempt, and so does a body that never ends`()
     async throws
   {
-    let silent = try #require(try await send(.silence))
+    let silent = try #require(try await send(.silence, within: .milliseconds(300)))
     #expect(silent.attempt.failure == "timeout")
     #expect(silent.attempt.status == nil)
     let endless = try #require(
-      try await send(.unfinished("HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\nbeginning")))
+      try await send(
+        .unfinished("HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\nbeginning"),
+        within: .seconds(2)))
     #expect(endless.verdict == .accepted, "what the status said stands")
     #expect(endless.attempt.answer == "beginning")
   }

@@ -148,7 +148,7 @@ struct Deployment: Sendable {
   static func request(_ path: String, _ query: String) throws -> CallbackRequest {
     CallbackRequest(
       app: .default, path: path, query: query, requestID: try Some.requestID(),
-      clientAddress: "127.0.0.1")
+      notes: RequestNotes(trace: TraceSource.shared.begin()), clientAddress: "127.0.0.1")
   }
 
   static func installQuery(
