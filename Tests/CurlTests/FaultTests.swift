@@ -132,7 +132,7 @@ private let faults: [Fault] = [
       let good = try await client.send(server.request(.get, "/good"))
       #expect(try await good.body.text == "clean")
       #expect(await client.transferCount() == 0)
-      #expect(try socketsConnected(to: server.port) <= 1)
+      try await expectEventually { try socketsConnected(to: server.port) <= 1 }
     }
   }
 
