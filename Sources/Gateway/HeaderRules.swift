@@ -34,28 +34,26 @@ package enum HeaderRules {
     return passed
   }
 
-  /// The fields of BigCommerce's answer that go to the caller, with `Latchkey-Origin` and
-  /// `X-Request-Id` of ours.
+  /// The fields of BigCommerce's answer that go to the caller; `signed` adds ours.
   ///
   /// `Date` goes because the server that writes the answer sets one, and the caller must not see
   /// two.
-  package static func response(_ fields: HTTPFields, requestID: RequestID) -> HTTPFields {
-    var passed = passedToCaller(fields)
-    passed.append(HTTPField(name: .latchkeyOrigin, value: "upstream"))
-    passed.append(HTTPField(name: .requestID, value: requestID.text))
-    return passed
-  }
-
-  /// The same without ours.
-  static func passedToCaller(_ fields: HTTPFields) -> HTTPFields {
+  package static func passedToCaller(_ fields: HTTPFields) -> HTTPFields {
     var passed = HTTPFields()
-    // Two are added here.
+    // `signed` adds two.
     passed.reserveCapacity(fields.count + 2)
     let named = namedInConnection(fields)
     for field in fields where passesToCaller(field.name) {
       if let named, named.contains(field.name.canonicalName) { continue }
       passed.append(field)
     }
+    return passed
+  }
+
+  /// What passed to the caller, with `Latchkey-Origin` and `X-Request-Id` of ours.
+  package static func signed(_ passed: consuming HTTPFields, requestID: RequestID) -> HTTPFields {
+    passed.append(HTTPField(name: .latchkeyOrigin, value: "upstream"))
+    passed.append(HTTPField(name: .requestID, value: requestID.text))
     return passed
   }
 
@@ -98,9 +96,9 @@ package enum HeaderRules {
   }
 
   /// Meaningful for one connection only, or for framing, which is redone on the other side.
-  private static let hopByHop = NameSet([
+  private static let hopByHop: Set<String> = [
     "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "http2-settings",
-  ])
+  ]
 
   /// Beyond DESIGN's list: fields by which some servers take another method or path than the
   /// request line's, which would go round the scope check.
@@ -113,34 +111,6 @@ package enum HeaderRules {
   private static let responseDropped = hopByHop.union([
     "set-cookie", "date", "x-request-id",
   ])
-}
-
-/// Canonical field names; one whose length none of them has costs no hash.
-private struct NameSet {
-  private let names: Set<String>
-  private let lengths: Set64
-
-  init(_ names: Set<String>) {
-    self.names = names
-    lengths = Set64(names.map(\.utf8.count))
-  }
-
-  func contains(_ name: String) -> Bool {
-    lengths.contains(name.utf8.count) && names.contains(name)
-  }
-
-  func union(_ more: Set<String>) -> NameSet { NameSet(names.union(more)) }
-}
-
-/// Numbers below 64.
-private struct Set64 {
-  private let bits: UInt64
-
-  init(_ numbers: [Int]) {
-    bits = numbers.reduce(0) { $0 | 1 << UInt64($1) }
-  }
-
-  func contains(_ number: Int) -> Bool { number < 64 && bits >> UInt64(number) & 1 == 1 }
 }
 
 extension HTTPField.Name {

@@ -53,19 +53,6 @@ extension StoreGateway {
     }
   }
 
-  private func answer(
-    _ status: Int, _ headers: HTTPFields, _ body: GatewayResponse.Body, _ request: GatewayRequest,
-    _ subject: RequestSubject
-  ) -> GatewayResponse {
-    meter.relayed(request.method, status: status)
-    var headers = headers
-    headers.append(HTTPField(name: .latchkeyOrigin, value: "upstream"))
-    headers.append(HTTPField(name: .requestID, value: request.requestID.text))
-    var answer = GatewayResponse(status: status, headers: headers, body: body)
-    answer.subject = subject
-    return answer
-  }
-
   private static func body(
     _ body: KeyedWriteRelay.Body, _ underWay: CallUnderWay
   ) -> GatewayResponse.Body {

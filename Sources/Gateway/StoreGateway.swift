@@ -191,12 +191,20 @@ package struct StoreGateway: GatewayResponding {
     _ underWay: CallUnderWay
   ) -> GatewayResponse {
     underWay.answered(status: response.status, now: upstream.now)
-    meter.relayed(request.method, status: response.status)
+    return answer(
+      response.status, HeaderRules.passedToCaller(response.headers),
+      StoreGateway.body(response.body, underWay), request, plan.subject)
+  }
+
+  /// An answer of BigCommerce's, with what may pass of its fields.
+  func answer(
+    _ status: Int, _ passed: consuming HTTPFields, _ body: GatewayResponse.Body,
+    _ request: GatewayRequest, _ subject: RequestSubject
+  ) -> GatewayResponse {
+    meter.relayed(request.method, status: status)
     var answer = GatewayResponse(
-      status: response.status,
-      headers: HeaderRules.response(response.headers, requestID: request.requestID),
-      body: StoreGateway.body(response.body, underWay))
-    answer.subject = plan.subject
+      status: status, headers: HeaderRules.signed(passed, requestID: request.requestID), body: body)
+    answer.subject = subject
     return answer
   }
 

@@ -25,7 +25,8 @@ private func lines(_ fields: HTTPFields) -> [String] {
 
   private func returned(_ pairs: [(String, String)]) throws -> [String] {
     let requestID = try #require(RequestID("req-1"))
-    return lines(HeaderRules.response(try fields(pairs), requestID: requestID))
+    let passed = HeaderRules.passedToCaller(try fields(pairs))
+    return lines(HeaderRules.signed(passed, requestID: requestID))
   }
 
   @Test(arguments: [
