@@ -19,6 +19,11 @@ package struct EndpointFamily: Hashable, Sendable {
   package let isWrite: Bool
 }
 
+extension HTTPRequest.Method {
+  /// Whether a call with it may change something.
+  package var isWrite: Bool { self != .get && self != .head }
+}
+
 /// BigCommerce's families of endpoints: rules as data.
 package struct EndpointFamilies: Sendable {
   private let tree: SegmentTree
@@ -41,10 +46,9 @@ package struct EndpointFamilies: Sendable {
     {
       return ruled[place]
     }
-    let isWrite = method != .get && method != .head
     let area = areas[EndpointFamilies.area(of: path)] ?? 0
-    let number = UInt8(ruled.count) + area * 2 + (isWrite ? 1 : 0)
-    return EndpointFamily(id: .init(number: number), documentedLimit: nil, isWrite: isWrite)
+    let number = UInt8(ruled.count) + area * 2 + (method.isWrite ? 1 : 0)
+    return EndpointFamily(id: .init(number: number), documentedLimit: nil, isWrite: method.isWrite)
   }
 
   /// A word for people and metrics; one of a fixed set.

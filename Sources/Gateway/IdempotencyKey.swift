@@ -30,8 +30,3 @@ package struct IdempotencyKey: Hashable, Sendable {
       ], under: Array(text.utf8))
   }
 }
-
-extension HTTPRequest.Method {
-  /// Whether a call with it may change something.
-  var isWrite: Bool { self != .get && self != .head }
-}
