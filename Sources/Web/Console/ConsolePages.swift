@@ -55,6 +55,7 @@ struct ConsolePages: Sendable {
       ("problem", PackageResources.problem_mustache),
       ("share", PackageResources.share_mustache),
       ("store", PackageResources.store_mustache),
+      ("store-link", PackageResources.store_link_mustache),
       ("stores", PackageResources.stores_mustache),
       ("subscription", PackageResources.subscription_mustache),
       ("subscriptions", PackageResources.subscriptions_mustache),
