@@ -54,8 +54,8 @@ import NIOCore
 
   private func turn(to origin: Origin) throws(CurlError) {
     if let url, url.origin == origin { return }
-    try set(HandleOptions.protocols(for: origin))
     let new = try OriginURL(origin)
+    try set(HandleOptions.protocols(for: origin))
     try CurlError.check(
       unsafe curl_shim_set_pointer(raw, CURLOPT_CURLU, UnsafeMutableRawPointer(new.raw)))
     url = new

@@ -3,8 +3,7 @@ import CCurl
 
 /// An origin as a URL that libcurl has parsed.
 ///
-/// A URL that is given as text is parsed for every transfer, which costs more than all else that
-/// libcurl does for a small one.
+/// A URL that is given as text is parsed anew for every transfer.
 @safe final class OriginURL {
   let origin: Origin
   /// libcurl reads it at each transfer and copies it; it stays ours.

@@ -15,6 +15,7 @@ package struct Readiness: OptionSet, Sendable, Hashable {
   package static let readable = Readiness(rawValue: 1)
   /// Bytes can be written, or a connection attempt has ended.
   package static let writable = Readiness(rawValue: 2)
+  /// `readable` and `writable`, made once: a union of the two is made by generic code each time.
   package static let both = Readiness(rawValue: 3)
   /// The descriptor has failed or the peer has hung up.
   ///
