@@ -130,7 +130,7 @@ backend api
         build = Path(os.environ.get("LATCHKEY_BUILD", ROOT / ".build/release"))
         binary = build / "latchkey"
         if not binary.exists():
-            sys.exit(f"no latchkey in {build}: run swift build -c release --product latchkey")
+            sys.exit(f"no latchkey in {build}: run swift build -c release --static-swift-stdlib --product latchkey")
         public, internal = free_port(), free_port()
         environment = {
             "PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "SWIFT_BACKTRACE": "enable=no",
