@@ -18,7 +18,8 @@ struct SegmentTree: Sendable {
   }
 
   private struct Edge {
-    let bytes: [UInt8]
+    /// A range of ``names``.
+    let name: Range<Int32>
     let node: Int32
   }
 
@@ -31,6 +32,8 @@ struct SegmentTree: Sendable {
 
   private var nodes: [Node] = []
   private var edges: [Edge] = []
+  /// The literals' bytes, one behind the other.
+  private var names: [UInt8] = []
 
   init(_ entries: [Entry]) {
     let root = Draft()
@@ -98,7 +101,7 @@ struct SegmentTree: Sendable {
   ) -> Match {
     var isAmbiguous = false
     for index in nodes[node].literals {
-      switch compare(edges[index].bytes, path, segment) {
+      switch compare(edges[index].name, path, segment) {
       case .same: return .node(Int(edges[index].node))
       case .similar: isAmbiguous = true
       case .different: break
@@ -114,11 +117,12 @@ struct SegmentTree: Sendable {
   /// How a segment compares with a literal: similar when equal but for case, encoding or an ending
   /// such as `.xml`.
   private func compare(
-    _ literal: [UInt8], _ path: borrowing Span<UInt8>, _ segment: Range<Int>
+    _ literal: Range<Int32>, _ path: borrowing Span<UInt8>, _ segment: Range<Int>
   ) -> Likeness {
     var position = segment.lowerBound
     var isExact = true
-    for expected in literal {
+    for place in literal {
+      let expected = names[Int(place)]
       guard position < segment.upperBound else { return .different }
       var byte = path[position]
       position += 1
@@ -184,8 +188,10 @@ extension SegmentTree {
     let index = nodes.count
     nodes.append(Node())
     let template = draft.template.map { Int32(add($0)) }
-    let children = draft.literals.sorted { $0.key < $1.key }.map {
-      Edge(bytes: Array($0.key.utf8), node: Int32(add($0.value)))
+    let children = draft.literals.sorted { $0.key < $1.key }.map { literal, draft in
+      let start = Int32(names.count)
+      names += literal.utf8
+      return Edge(name: start..<Int32(names.count), node: Int32(add(draft)))
     }
     nodes[index].literals = edges.count..<(edges.count + children.count)
     edges += children
