@@ -23,7 +23,7 @@ package struct GatewaySettings: Sendable {
 }
 
 /// Forwards the calls of internal services to BigCommerce: decision, transfer, observation.
-package struct StoreGateway: GatewayResponding {
+package final class StoreGateway: GatewayResponding {
   private let directory: StoreDirectory
   let upstream: Upstream
   private let admission: CallAdmission
@@ -90,9 +90,9 @@ package struct StoreGateway: GatewayResponding {
       }
       return upstream.begin(call(plan, request, .none, underWay), on: request.loop) { result in
         switch result {
-        case .success(let response): done(answer(response, plan, request, underWay))
+        case .success(let response): done(self.answer(response, plan, request, underWay))
         case .failure(let error):
-          done(refuse(Problem(error), request, plan.subject, underWay))
+          done(self.refuse(Problem(error), request, plan.subject, underWay))
         }
       }
     }

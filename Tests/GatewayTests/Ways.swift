@@ -36,7 +36,7 @@ extension StoreGateway {
     return await withTaskCancellationHandler {
       await withCheckedContinuation { caller in
         request.loop.execute {
-          let call = begin(request) { answer in
+          let call = self.begin(request) { answer in
             request.loop.preconditionInEventLoop()
             caller.resume(returning: answer)
           }
