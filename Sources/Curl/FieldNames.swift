@@ -61,6 +61,33 @@ package enum FieldNames {
   }
 }
 
+/// A set of field names to which most of those that are asked for do not belong: these cost no
+/// hash.
+package struct FieldNameSet: Sendable, ExpressibleByArrayLiteral {
+  private let names: Set<String>
+  private let marks: UInt64
+
+  /// - Parameter names: in lower case.
+  package init(_ names: Set<String>) {
+    self.names = names
+    marks = names.reduce(0) { $0 | FieldNameSet.mark(of: $1) }
+  }
+
+  package init(arrayLiteral names: String...) { self.init(Set(names)) }
+
+  package func contains(_ name: HTTPField.Name) -> Bool {
+    let text = name.canonicalName
+    return marks & FieldNameSet.mark(of: text) != 0 && names.contains(text)
+  }
+
+  package func union(_ more: Set<String>) -> FieldNameSet { FieldNameSet(names.union(more)) }
+
+  private static func mark(of text: String) -> UInt64 {
+    let bytes = text.utf8
+    return 1 << UInt64((bytes.count &* 7 &+ Int(bytes.first ?? 0)) & 63)
+  }
+}
+
 extension HTTPField.Name {
   /// A name written in the source.
   package static func known(_ text: StaticString) -> HTTPField.Name {

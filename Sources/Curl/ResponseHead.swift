@@ -30,6 +30,8 @@ struct ResponseHead {
   private var isHTTP10 = false
   private var bytes = 0
   private var fieldCount = 0
+  private var hasCoding = false
+  private var hasLength = false
 
   init(isHeadRequest: Bool, maxBytes: Int, maxFields: Int) {
     self.isHeadRequest = isHeadRequest
@@ -91,6 +93,8 @@ struct ResponseHead {
     guard status >= 200 else { return }
     let value = line.extracting(line.trimming((colon + 1)..<line.count))
     guard let name = FieldNames.name(nameBytes) else { throw .broken }
+    if name == .contentLength { hasLength = true }
+    if name == .transferEncoding { hasCoding = true }
     if let text = try? UTF8Span(validating: value) {
       fields.append(HTTPField(name: name, value: String(copying: text)))
     } else {
@@ -113,8 +117,8 @@ struct ResponseHead {
   /// read differently by different recipients.
   private func framing() throws(CurlError) -> Framing {
     // All of them: two codings are no coding that we know.
-    let coding = fields.has(.transferEncoding) ? fields[.transferEncoding] : nil
-    let length = try contentLength()
+    let coding = hasCoding ? fields[.transferEncoding] : nil
+    let length = hasLength ? try contentLength() : nil
     if coding != nil && (length != nil || isHTTP10) { throw .broken }
     if let coding, coding.lowercased() != "chunked" { throw .broken }
     if status == 204 {

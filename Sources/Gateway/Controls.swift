@@ -27,58 +27,60 @@ package struct Controls: Hashable, Sendable {
 
   /// Reads the controls strictly: a value that is not exactly one of those allowed is refused.
   package init(_ fields: HTTPFields) throws(ControlFault) {
-    guard fields.contains(where: { Controls.isControl($0.name) }) else { return }
-    if let seconds = try Controls.number(.latchkeyTimeout, in: Controls.timeouts, fields) {
-      timeout = .seconds(seconds)
+    // A bit for each of `names`.
+    var given = 0
+    for field in fields where Controls.mayBeControl(field.name) {
+      guard let index = Controls.names.firstIndex(of: field.name) else { continue }
+      // As documented, whatever the caller's spelling.
+      let name = Controls.names[index]
+      guard given & 1 << index == 0 else { throw ControlFault(name, "may be given once") }
+      given |= 1 << index
+      try take(name, field.value)
     }
-    if let seconds = try Controls.number(.latchkeyMaxWait, in: Controls.waits, fields) {
-      maxWait = .seconds(seconds)
-    }
-    if let count = try Controls.number(.latchkeyRetry, in: Controls.repetitions, fields) {
-      retries = count
-    }
-    if let text = try Controls.single(.latchkeyPriority, fields) {
+  }
+
+  private static let names: [HTTPField.Name] = [
+    .latchkeyTimeout, .latchkeyMaxWait, .latchkeyRetry, .latchkeyPriority, .latchkeyApp,
+    .latchkeyDryRun, .idempotencyKey,
+  ]
+
+  private mutating func take(_ name: HTTPField.Name, _ text: String) throws(ControlFault) {
+    switch name {
+    case .latchkeyTimeout:
+      timeout = .seconds(try Controls.number(name, text, in: Controls.timeouts))
+    case .latchkeyMaxWait:
+      maxWait = .seconds(try Controls.number(name, text, in: Controls.waits))
+    case .latchkeyRetry: retries = try Controls.number(name, text, in: Controls.repetitions)
+    case .latchkeyPriority:
       guard let priority = CallPriority(rawValue: text) else {
-        throw ControlFault(.latchkeyPriority, "is 'interactive' or 'bulk'")
+        throw ControlFault(name, "is 'interactive' or 'bulk'")
       }
       self.priority = priority
-    }
-    if let text = try Controls.single(.latchkeyApp, fields) {
+    case .latchkeyApp:
       guard let app = AppName(text) else {
-        throw ControlFault(.latchkeyApp, "is the name of an app of this deployment")
+        throw ControlFault(name, "is the name of an app of this deployment")
       }
       self.app = app
-    }
-    if let text = try Controls.single(.latchkeyDryRun, fields) {
-      guard let isDryRun = Bool(text) else {
-        throw ControlFault(.latchkeyDryRun, "is 'true' or 'false'")
-      }
+    case .latchkeyDryRun:
+      guard let isDryRun = Bool(text) else { throw ControlFault(name, "is 'true' or 'false'") }
       self.isDryRun = isDryRun
-    }
-    if let text = try Controls.single(.idempotencyKey, fields) {
+    case .idempotencyKey:
       guard let key = IdempotencyKey(text) else {
-        throw ControlFault(.idempotencyKey, "is 1 to 255 printable ASCII characters without spaces")
+        throw ControlFault(name, "is 1 to 255 printable ASCII characters without spaces")
       }
       idempotencyKey = key
+    default: break
     }
   }
 
-  private static func isControl(_ name: HTTPField.Name) -> Bool {
-    name.canonicalName.hasPrefix("latchkey-") || name == .idempotencyKey
-  }
-
-  private static func single(
-    _ name: HTTPField.Name, _ fields: HTTPFields
-  ) throws(ControlFault) -> String? {
-    let values = fields[values: name]
-    guard values.count <= 1 else { throw ControlFault(name, "may be given once") }
-    return values.first
+  private static func mayBeControl(_ name: HTTPField.Name) -> Bool {
+    name.canonicalName.utf8.first == UInt8(ascii: "l") && name.canonicalName.hasPrefix("latchkey-")
+      || name == .idempotencyKey
   }
 
   private static func number(
-    _ name: HTTPField.Name, in range: ClosedRange<Int>, _ fields: HTTPFields
-  ) throws(ControlFault) -> Int? {
-    guard let text = try single(name, fields) else { return nil }
+    _ name: HTTPField.Name, _ text: String, in range: ClosedRange<Int>
+  ) throws(ControlFault) -> Int {
     let isPlain =
       (1...3).contains(text.utf8.count) && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
     guard isPlain, let value = Int(text), range.contains(value) else {

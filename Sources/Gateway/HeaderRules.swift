@@ -15,19 +15,19 @@ package enum HeaderRules {
     var passed = HTTPFields()
     // Up to four are added here, and the token.
     passed.reserveCapacity(fields.count + 5)
+    var (hasAccept, hasUserAgent, hasCorrelationID) = (false, false, false)
     let named = namedInConnection(fields)
     for field in fields where passesToUpstream(field.name) {
       if !trace.isContinued, field.name == .tracestate { continue }
       if let named, named.contains(field.name.canonicalName) { continue }
+      if field.name == .accept { hasAccept = true }
+      if field.name == .userAgent { hasUserAgent = true }
+      if field.name == .correlationID { hasCorrelationID = true }
       passed.append(field)
     }
-    if !passed.has(.accept) {
-      passed.append(HTTPField(name: .accept, value: "application/json"))
-    }
-    if !passed.has(.userAgent) {
-      passed.append(HTTPField(name: .userAgent, value: userAgent))
-    }
-    if !passed.has(.correlationID) {
+    if !hasAccept { passed.append(HTTPField(name: .accept, value: "application/json")) }
+    if !hasUserAgent { passed.append(HTTPField(name: .userAgent, value: userAgent)) }
+    if !hasCorrelationID {
       passed.append(HTTPField(name: .correlationID, value: requestID.text))
     }
     passed.append(.traceparent(trace))
@@ -59,7 +59,7 @@ package enum HeaderRules {
 
   private static func passesToUpstream(_ name: HTTPField.Name) -> Bool {
     let text = name.canonicalName
-    guard !requestDropped.contains(text) else { return false }
+    guard !requestDropped.contains(name) else { return false }
     let bytes = text.utf8
     if bytes.first == UInt8(ascii: "x") {
       guard !text.hasPrefix("x-auth-"), !text.hasPrefix("x-forwarded-") else { return false }
@@ -73,7 +73,7 @@ package enum HeaderRules {
 
   private static func passesToCaller(_ name: HTTPField.Name) -> Bool {
     let text = name.canonicalName
-    guard !responseDropped.contains(text) else { return false }
+    guard !responseDropped.contains(name) else { return false }
     let first = text.utf8.first
     if first == UInt8(ascii: "l") { return !text.hasPrefix("latchkey-") }
     if first == UInt8(ascii: "p") { return !text.hasPrefix("proxy-") }
@@ -96,7 +96,7 @@ package enum HeaderRules {
   }
 
   /// Meaningful for one connection only, or for framing, which is redone on the other side.
-  private static let hopByHop: Set<String> = [
+  private static let hopByHop: FieldNameSet = [
     "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "http2-settings",
   ]
 

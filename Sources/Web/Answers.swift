@@ -36,6 +36,7 @@ extension Response {
 /// answer.
 struct SecurityFields: Sendable {
   private let fields: [HTTPField]
+  private let names: FieldNameSet
 
   /// - Parameter speaker: what `Latchkey-Origin` says of answers that do not say it themselves; the
   ///   internal listener's only.
@@ -49,6 +50,7 @@ struct SecurityFields: Sendable {
     ]
     if let speaker { fields.append(HTTPField(name: .latchkeyOrigin, value: speaker)) }
     self.fields = fields
+    names = FieldNameSet(Set(fields.map(\.name.canonicalName)))
   }
 
   /// Adds what the answer does not say itself.
@@ -56,9 +58,20 @@ struct SecurityFields: Sendable {
     for field in fields where !headers.has(field.name) { headers.append(field) }
   }
 
-  /// Those that the answer does not say itself.
-  func missing(from headers: HTTPFields) -> some Sequence<HTTPField> {
-    fields.lazy.filter { !headers.has($0.name) }
+  /// All of them, until it is noted what the answer says itself.
+  var missing: Missing { Missing(fields: fields, names: names) }
+
+  /// Those that an answer does not say itself.
+  struct Missing: Sequence {
+    fileprivate var fields: [HTTPField]
+    fileprivate let names: FieldNameSet
+
+    /// Notes a field that the answer has.
+    mutating func note(_ name: HTTPField.Name) {
+      if names.contains(name) { fields.removeAll { $0.name == name } }
+    }
+
+    func makeIterator() -> [HTTPField].Iterator { fields.makeIterator() }
   }
 
   /// The fields as they go out, one line each.

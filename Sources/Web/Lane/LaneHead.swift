@@ -69,10 +69,9 @@ struct LaneHead {
       case .bytes(let bytes): toHEAD ? nil : bytes.readableBytes
       case .stream(let length, _): length
       }
-    if let length, fields.onlyValue(of: .contentLength) != String(length) {
-      fields[.contentLength] = String(length)
-    }
-    let announced = fields.onlyValue(of: .contentLength).flatMap { Int($0) }
+    let said = fields.onlyValue(of: .contentLength)
+    if let length, said != String(length) { fields[.contentLength] = String(length) }
+    let announced = length ?? said.flatMap { Int($0) }
     framing = announced.map { .length($0) } ?? (isOldVersion ? .untilClose : .chunked)
     self.isOldVersion = isOldVersion
   }
@@ -82,13 +81,13 @@ struct LaneHead {
     var out = ByteBuffer()
     out.reserveCapacity(1024)
     writeStatusLine(&out)
+    var missing = security.missing
     for field in fields where field.name != .connection {
+      missing.note(field.name)
       if !mayHaveBody, field.name == .contentLength { continue }
       LaneHead.write(field.name.rawName, field.value, &out)
     }
-    for field in security.missing(from: fields) {
-      LaneHead.write(field.name.rawName, field.value, &out)
-    }
+    for field in missing { LaneHead.write(field.name.rawName, field.value, &out) }
     LaneHead.write("Date", date, &out)
     if !keepsAlive { LaneHead.write("Connection", "close", &out) }
     if mayHaveBody, case .chunked = framing {
