@@ -102,7 +102,8 @@ struct QuotaWindow: Sendable {
     return sentAt + reset <= orderedAt
   }
 
-  /// The reset was measured somewhere between sending and receiving.
+  /// The reset was measured somewhere between sending and receiving, and rounded to milliseconds or
+  /// to seconds: only one that is later by more than that is of a new window.
   private mutating func takeReset(
     _ headers: QuotaHeaders, sentAt: Duration, now: Duration, isNewer: Bool
   ) {
@@ -112,7 +113,7 @@ struct QuotaWindow: Sendable {
     }
     let (earliest, latest) = (sentAt + reset, now + reset)
     if let known = resetsAt {
-      if earliest > known || latest < known - size / 2 {
+      if earliest > known + size / 16 || latest < known - size / 2 {
         restart(left: nil, from: toldAt)
         resetsAt = latest
       } else {

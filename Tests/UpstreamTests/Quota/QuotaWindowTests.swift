@@ -79,6 +79,35 @@ private func told(left: Int, reset: Int, window: Int = 30_000) -> QuotaHeaders {
     #expect(window.size == .seconds(1))
   }
 
+  @Test func `a reset that is rounded down does not make a new window of every quick call`() {
+    var window = QuotaWindow()
+    // The window ends at 130.0009 s, and a call is there and back within 300 µs.
+    for call in 0..<40 {
+      let sentAt = Duration.microseconds(100_000_000 + call * 400)
+      let rest = Duration.microseconds(130_000_900) - sentAt - .microseconds(150)
+      window.take(
+        told(left: 149 - call, reset: Int(rest / .milliseconds(1))), sentAt: sentAt,
+        now: sentAt + .microseconds(300), inFlight: 0)
+    }
+    #expect(window.left == 110)
+    #expect(window.spare(.milliseconds(100_016), inFlight: 0) == 110, "no stranger has called")
+  }
+
+  @Test func `nor does one in whole seconds`() {
+    var window = QuotaWindow()
+    for call in 0..<40 {
+      let sentAt = Duration.milliseconds(100_000 + call * 300)
+      let rest = Duration.milliseconds(130_900) - sentAt
+      let words = QuotaHeaders([
+        .requestsQuota: "150", .requestsLeft: "\(149 - call)",
+        .quotaField("X-Rate-Limit-Reset"): "\(rest.components.seconds)",
+      ])
+      window.take(words, sentAt: sentAt, now: sentAt + .milliseconds(5), inFlight: 0)
+    }
+    #expect(window.left == 110)
+    #expect(window.spare(.seconds(112), inFlight: 0) == 110, "no stranger has called")
+  }
+
   @Test func `the names that circulate in guides are enough`() {
     var window = QuotaWindow()
     let words = QuotaHeaders([
