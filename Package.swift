@@ -104,6 +104,8 @@ let package = Package(
       name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     // Words of the domain as types (store hash, app name …), secrets that never print, strict JSON.
     module("Base", []),
+    // Header fields as bytes: names by number, all lines of a head in one piece.
+    module("Fields", ["Base", httpTypes]),
     // Counters, histograms and Prometheus' text format; knows nothing of the product.
     module("Prometheus", []),
     // What the operating system does for us: limits, no core dumps, fsynced files, child processes.
@@ -111,7 +113,7 @@ let package = Package(
     // Foreign file descriptors and timers on NIO event loops.
     module("Reactor", ["CLinux", nioCore, nioPosix]),
     // HTTP/1.1 client on libcurl: one multi handle per event loop, streaming both ways.
-    module("Curl", ["CCurl", "Reactor", "Base", nioCore, httpTypes]),
+    module("Curl", ["CCurl", "Reactor", "Fields", "Base", nioCore, httpTypes]),
     // Non-blocking PostgreSQL client on libpq: connection, pool, pipelined transactions,
     // migrations.
     module(
@@ -120,7 +122,7 @@ let package = Package(
     // A PostgreSQL cluster of our own: initdb, start, adopt, recover, stop.
     module("PrivatePostgres", ["Linux", "Base", logging]),
     // The BigCommerce platform as values and rules; no input or output.
-    module("BigCommerce", ["Base", httpTypes, crypto]),
+    module("BigCommerce", ["Fields", "Base", httpTypes, crypto]),
     // Keyring, sealed secrets, formats of service keys and tickets.
     module("Vault", ["Base", crypto]),
     // Every SQL statement of the product.
@@ -131,7 +133,8 @@ let package = Package(
     module(
       "Upstream",
       [
-        "Storage", "Postgres", "Curl", "BigCommerce", "Vault", "Prometheus", "Base", hashTrees,
+        "Storage", "Postgres", "Curl", "Fields", "BigCommerce", "Vault", "Prometheus", "Base",
+        hashTrees,
         deque, heap, nioCore, httpTypes, lifecycle, logging,
       ]),
     // What was accepted while the database was away, sealed on disk until it is back.
@@ -140,7 +143,8 @@ let package = Package(
     module(
       "Install",
       [
-        "Upstream", "Spooling", "Storage", "Curl", "BigCommerce", "Vault", "Linux", "Base", nioCore,
+        "Upstream", "Spooling", "Storage", "Curl", "Fields", "BigCommerce", "Vault", "Linux",
+        "Base", nioCore,
         httpTypes,
         lifecycle, logging,
       ]),
@@ -148,21 +152,24 @@ let package = Package(
     module(
       "Gateway",
       [
-        "Upstream", "Storage", "Postgres", "Curl", "BigCommerce", "Vault", "Prometheus", "Base",
+        "Upstream", "Storage", "Postgres", "Curl", "Fields", "BigCommerce", "Vault", "Prometheus",
+        "Base",
         nioCore, httpTypes, logging,
       ]),
     // Webhook registration, intake, feed and push.
     module(
       "Events",
       [
-        "Upstream", "Spooling", "Storage", "Postgres", "Curl", "BigCommerce", "Vault", "Prometheus",
+        "Upstream", "Spooling", "Storage", "Postgres", "Curl", "Fields", "BigCommerce", "Vault",
+        "Prometheus",
         "Linux", "Base", crypto, deque, nioCore, httpTypes, lifecycle, logging,
       ]),
     // The HTTP edge: connection guard, routes, problem bodies, pages.
     module(
       "Web",
       [
-        "Install", "Gateway", "Events", "Upstream", "Storage", "Curl", "BigCommerce", "Vault",
+        "Install", "Gateway", "Events", "Upstream", "Storage", "Curl", "Fields", "BigCommerce",
+        "Vault",
         "Linux", "Prometheus", "Base", hummingbird,
         hummingbirdCore, mustache, crypto, deque, nioCore, nioHTTP1, nioHTTPTypes,
         nioHTTPTypesHTTP1,
@@ -175,14 +182,16 @@ let package = Package(
       [
         "Web", "Install", "Gateway", "Events", "Upstream", "Spooling", "Storage", "Vault",
         "BigCommerce", "Postgres",
-        "PrivatePostgres", "Curl", "Reactor", "Linux", "Prometheus", "Base", configuration, yams,
+        "PrivatePostgres", "Curl", "Fields", "Reactor", "Linux", "Prometheus", "Base",
+        configuration, yams,
         hummingbird, lifecycle, logging, nioCore, nioPosix, nioSSL, httpTypes,
       ]),
     // The commands of the CLI: database commands through LatchkeyApp, all others through the API.
     module(
       "LatchkeyCLI",
       [
-        "LatchkeyApp", "Storage", "Postgres", "Vault", "BigCommerce", "Curl", "Reactor", "Linux",
+        "LatchkeyApp", "Storage", "Postgres", "Vault", "BigCommerce", "Curl", "Fields", "Reactor",
+        "Linux",
         "Base", arguments, nioCore, nioPosix, httpTypes, logging, unixSignals,
       ]),
     // The program.
@@ -213,6 +222,7 @@ let package = Package(
       path: "Tests/TestSupport",
       swiftSettings: strictTests + [.enableUpcomingFeature("InternalImportsByDefault")]),
     tests("Base"),
+    tests("Fields", ["Base", httpTypes]),
     tests("Prometheus"),
     tests("Linux"),
     tests("Reactor", [nioCore, nioPosix]),

@@ -1,4 +1,4 @@
-package import HTTPTypes
+package import Fields
 
 /// What an answer says about the store's request window.
 ///
@@ -22,9 +22,8 @@ package struct QuotaHeaders: Hashable, Sendable {
   /// `Retry-After` or `X-Retry-After`, whole seconds, 0 to 1 h.
   package private(set) var retryAfter: Duration?
 
-  package init(_ headers: HTTPFields) {
-    var found = Numbers()
-    for field in headers { found.take(field) }
+  package init(_ headers: FieldSection) {
+    let found = Numbers(headers)
     window = found.windowMs.within(1...3_600_000).map { .milliseconds($0) }
     let longest = max(60_000, found.windowMs.within(1...3_600_000) ?? 0)
     reset =
@@ -59,21 +58,21 @@ private struct Numbers {
   var retryAfter = HeaderNumber()
   var xRetryAfter = HeaderNumber()
 
-  mutating func take(_ field: HTTPField) {
-    let name = field.name.canonicalName
-    // All others cost no comparison.
-    guard let first = name.utf8.first, first == UInt8(ascii: "x") || first == UInt8(ascii: "r")
-    else { return }
-    switch name {
-    case "x-rate-limit-time-window-ms": windowMs.take(field.value)
-    case "x-rate-limit-time-reset-ms": resetMs.take(field.value)
-    case "x-rate-limit-requests-quota": quota.take(field.value)
-    case "x-rate-limit-requests-left": left.take(field.value)
-    case "x-rate-limit-reset": reset.take(field.value)
-    case "x-rate-limit-remaining": remaining.take(field.value)
-    case "retry-after": retryAfter.take(field.value)
-    case "x-retry-after": xRetryAfter.take(field.value)
-    default: break
+  init(_ headers: FieldSection) {
+    let bytes = headers.bytes.span
+    for line in headers.lines {
+      let value = bytes.extracting(line.valueRange)
+      switch line.name {
+      case .quotaWindow: windowMs.take(value)
+      case .quotaReset: resetMs.take(value)
+      case .quota: quota.take(value)
+      case .quotaLeft: left.take(value)
+      case .quotaResetSeconds: reset.take(value)
+      case .quotaRemaining: remaining.take(value)
+      case .retryAfter: retryAfter.take(value)
+      case .extendedRetryAfter: xRetryAfter.take(value)
+      default: break
+      }
     }
   }
 }
@@ -85,7 +84,7 @@ private struct HeaderNumber {
 
   var isAbsent: Bool { count == 0 }
 
-  mutating func take(_ text: String) {
+  mutating func take(_ text: Span<UInt8>) {
     count += 1
     number = HeaderNumber.read(text)
   }
@@ -96,10 +95,11 @@ private struct HeaderNumber {
   }
 
   /// 1 to 15 digits and nothing else.
-  private static func read(_ text: String) -> Int? {
-    guard (1...15).contains(text.utf8.count) else { return nil }
+  private static func read(_ text: Span<UInt8>) -> Int? {
+    guard (1...15).contains(text.count) else { return nil }
     var number = 0
-    for byte in text.utf8 {
+    for index in text.indices {
+      let byte = text[index]
       guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return nil }
       number = number * 10 + Int(byte - UInt8(ascii: "0"))
     }

@@ -1,6 +1,6 @@
 package import Base
 import Crypto
-package import HTTPTypes
+package import Fields
 
 /// The headers that sign a webhook, each with all its values as they came.
 package struct WebhookSignatureHeaders: Hashable, Sendable {
@@ -23,17 +23,10 @@ package struct WebhookSignatureHeaders: Hashable, Sendable {
     self.hexadecimal = hexadecimal
   }
 
-  package init(_ fields: HTTPFields) {
-    self.init()
-    for field in fields {
-      switch field.name.canonicalName {
-      case "webhook-id": ids.append(field.value)
-      case "webhook-timestamp": timestamps.append(field.value)
-      case "webhook-signature": signatures.append(field.value)
-      case "x-bc-webhook-signature": hexadecimal.append(field.value)
-      default: break
-      }
-    }
+  package init(_ fields: FieldSection) {
+    self.init(
+      ids: fields.all(.webhookID), timestamps: fields.all(.webhookTimestamp),
+      signatures: fields.all(.webhookSignature), hexadecimal: fields.all(.webhookHexSignature))
   }
 }
 

@@ -1,5 +1,5 @@
 package import Base
-package import HTTPTypes
+package import Fields
 
 /// BigCommerce's answer to a token request that succeeded.
 ///
@@ -32,7 +32,7 @@ package struct TokenAnswer: Sendable {
   /// Reads the answer to a request for a token of `store`; the body is whole, and was limited by
   /// the client.
   package static func read(
-    status: Int, headers: HTTPFields, body: [UInt8], expected store: StoreHash
+    status: Int, headers: FieldSection, body: [UInt8], expected store: StoreHash
   ) throws(TokenAnswerError) -> TokenAnswer {
     let document = json(body)
     guard (200..<300).contains(status) else {
@@ -46,7 +46,7 @@ package struct TokenAnswer: Sendable {
   }
 
   private init(
-    _ document: JSONValue, headers: HTTPFields, expected: StoreHash
+    _ document: JSONValue, headers: FieldSection, expected: StoreHash
   ) throws(TokenAnswerError) {
     guard let token = document["access_token"]?.string, (1...512).contains(token.utf8.count),
       token.isPrintable

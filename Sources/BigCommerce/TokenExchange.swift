@@ -1,5 +1,5 @@
 package import Base
-package import HTTPTypes
+package import Fields
 
 /// The request that turns a code into a token: `POST {login}/oauth2/token`.
 ///
@@ -37,7 +37,7 @@ package struct TokenExchange: Sendable {
     self.redirectURI = redirectURI
   }
 
-  package func headers(_ encoding: Encoding) -> HTTPFields {
+  package func headers(_ encoding: Encoding) -> FieldSection {
     [
       .accept: "application/json",
       .contentType: encoding == .json ? "application/json" : "application/x-www-form-urlencoded",

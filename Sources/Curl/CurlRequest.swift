@@ -1,4 +1,5 @@
 package import Base
+package import Fields
 package import HTTPTypes
 package import NIOCore
 
@@ -20,7 +21,7 @@ package struct CurlRequest: Sendable {
   package var target: String
   /// Without `Host`, `Content-Length`, `Transfer-Encoding`, `Expect` and what else belongs to the
   /// connection: a request that brings one of these is refused.
-  package var headers: HTTPFields
+  package var headers: FieldSection
   package var body: Body
   /// From the call of `send` to the end of the response head.
   package var firstByteTimeout: Duration
@@ -38,7 +39,7 @@ package struct CurlRequest: Sendable {
   /// A request; without a body and with a deadline of 30 s unless said otherwise.
   package init(
     origin: Origin, method: HTTPRequest.Method = .get, target: String,
-    headers: HTTPFields = [:], body: Body = .none, firstByteTimeout: Duration = .seconds(30),
+    headers: FieldSection = [:], body: Body = .none, firstByteTimeout: Duration = .seconds(30),
     totalTimeout: Duration? = nil, maxResponseBody: ByteCount? = nil
   ) {
     self.origin = origin
@@ -55,8 +56,9 @@ package struct CurlRequest: Sendable {
 extension CurlRequest {
   /// Headers that libcurl writes, or that speak about the connection rather than the request.
   private static let reserved: FieldNameSet = [
-    "host", "content-length", "transfer-encoding", "expect", "connection", "proxy-connection",
-    "keep-alive", "te", "trailer", "upgrade",
+    .host, .contentLength, .transferEncoding, .expect, .connection, .proxyConnection, .keepAlive,
+    .te,
+    .trailer, .upgrade,
   ]
 
   /// Refuses what could be read as anything but one request by anybody on the way.
@@ -68,10 +70,11 @@ extension CurlRequest {
       targetBytes.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "#") }),
       Self.isToken(method.rawValue), !["CONNECT", "TRACE"].contains(method.rawValue)
     else { throw .invalidRequest }
-    for field in headers {
-      // That a name is a token is the promise of its type.
-      guard !Self.reserved.contains(field.name),
-        field.value.utf8.allSatisfy({ ($0 >= 0x20 || $0 == 0x09) && $0 != 0x7F })
+    let bytes = headers.bytes.span
+    for line in headers.lines {
+      // That a name is a token is the promise of its section.
+      guard !Self.reserved.contains(line.name),
+        bytes.extracting(line.valueRange).hasOnlyFieldBytes
       else { throw .invalidRequest }
     }
     switch body {
@@ -93,21 +96,6 @@ extension CurlRequest {
   }
 
   private static func isToken(_ text: String) -> Bool {
-    !text.isEmpty && text.utf8.allSatisfy(isTokenByte)
-  }
-
-  /// RFC 9110, `tchar`.
-  static func isTokenByte(_ byte: UInt8) -> Bool {
-    switch byte {
-    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-      UInt8(ascii: "0")...UInt8(ascii: "9"):
-      true
-    case UInt8(ascii: "!"), UInt8(ascii: "#"), UInt8(ascii: "$"), UInt8(ascii: "%"),
-      UInt8(ascii: "&"), UInt8(ascii: "'"), UInt8(ascii: "*"), UInt8(ascii: "+"),
-      UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "^"), UInt8(ascii: "_"),
-      UInt8(ascii: "`"), UInt8(ascii: "|"), UInt8(ascii: "~"):
-      true
-    default: false
-    }
+    !text.isEmpty && text.utf8.allSatisfy(\.isTokenByte)
   }
 }

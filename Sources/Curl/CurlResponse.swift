@@ -1,5 +1,5 @@
 package import Base
-package import HTTPTypes
+package import Fields
 package import NIOCore
 
 /// An answer whose head is complete.
@@ -7,7 +7,7 @@ package struct CurlResponse: Sendable {
   /// 200 to 599.
   package let status: Int
   /// As they came, `Content-Length` and `Transfer-Encoding` included; trailers are dropped.
-  package let headers: HTTPFields
+  package let headers: FieldSection
   package let body: CurlResponseBody
 }
 

@@ -1,5 +1,5 @@
 import CCurl
-import HTTPTypes
+import Fields
 
 /// Header lines laid out for libcurl in one piece of memory that is used again and again.
 ///
@@ -29,7 +29,7 @@ import HTTPTypes
   /// Lays out the fields, and the lines that keep libcurl from adding its own.
   ///
   /// - Returns: the list, valid until the next call.
-  mutating func layOut(_ fields: HTTPFields) -> UnsafeMutablePointer<curl_slist> {
+  mutating func layOut(_ fields: FieldSection) -> UnsafeMutablePointer<curl_slist> {
     let silenced = fields.has(.accept) ? Self.silenced : Self.silencedWithAccept
     reserve(fields, silenced)
     var lines = unsafe Lines(text: text, nodes: nodes)
@@ -38,20 +38,24 @@ import HTTPTypes
       lines.append(line)
       lines.finish()
     }
-    for field in fields {
+    let bytes = fields.bytes.span
+    for line in fields.lines {
       lines.begin()
-      lines.append(field.name.rawName)
-      // `Name:` would take a header away; `Name;` sends one without a value.
-      lines.append(field.value.isEmpty ? ";" : ": ")
-      lines.append(field.value)
+      if line.valueRange.isEmpty {
+        // `Name:` would take a header away; `Name;` sends one without a value.
+        lines.append(bytes.extracting(line.nameRange))
+        lines.append(";")
+      } else {
+        lines.append(bytes.extracting(line.range))
+      }
       lines.finish()
     }
     return unsafe nodes
   }
 
-  private mutating func reserve(_ fields: HTTPFields, _ silenced: [String]) {
+  private mutating func reserve(_ fields: FieldSection, _ silenced: [String]) {
     var bytes = silenced.reduce(0) { $0 + $1.utf8.count + 1 }
-    for field in fields { bytes += field.name.rawName.utf8.count + field.value.utf8.count + 3 }
+    for line in fields.lines { bytes += line.range.count + 1 }
     if bytes > textCapacity {
       unsafe text.deallocate()
       textCapacity = bytes * 2
@@ -83,8 +87,9 @@ import HTTPTypes
     count += 1
   }
 
-  mutating func append(_ piece: String) {
-    let bytes = piece.utf8.span
+  mutating func append(_ piece: String) { append(piece.utf8.span) }
+
+  mutating func append(_ bytes: Span<UInt8>) {
     unsafe bytes.withUnsafeBytes { bytes in
       unsafe UnsafeMutableRawBufferPointer(start: end, count: bytes.count).copyMemory(from: bytes)
     }

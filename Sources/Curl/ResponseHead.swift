@@ -1,4 +1,4 @@
-import HTTPTypes
+import Fields
 
 /// Reads the head of an answer line by line, more strictly than libcurl does.
 ///
@@ -25,7 +25,7 @@ struct ResponseHead {
   private let maxFields: Int
 
   private(set) var status = 0
-  private(set) var fields = HTTPFields()
+  private(set) var fields = FieldSection()
   private(set) var isComplete = false
   private var isHTTP10 = false
   private var bytes = 0
@@ -76,8 +76,8 @@ struct ResponseHead {
     // 101 would hand the connection over to a protocol that nobody asked for.
     guard (100...599).contains(code), code != 101 else { throw .broken }
     status = code
-    // As many as one small allocation holds; more are rare enough to be moved once.
-    if code >= 200 { fields.reserveCapacity(15) }
+    // As much as small allocations hold; more is rare enough to be moved once.
+    if code >= 200 { fields = FieldSection(bytes: 960, lines: 40) }
   }
 
   private mutating func takeField(_ line: Span<UInt8>) throws(CurlError) {
@@ -86,26 +86,26 @@ struct ResponseHead {
     guard let colon = line.firstIndex(of: UInt8(ascii: ":")), colon > 0, line.hasOnlyFieldBytes
     else { throw .broken }
     let nameBytes = line.extracting(0..<colon)
-    for index in nameBytes.indices where !CurlRequest.isTokenByte(nameBytes[index]) {
-      // Also a folded line: it begins with a space.
-      throw .broken
-    }
-    guard status >= 200 else { return }
     let value = line.extracting(line.trimming((colon + 1)..<line.count))
-    guard let name = FieldNames.name(nameBytes) else { throw .broken }
+    guard let name = append(nameBytes, value) else { throw .broken }
     if name == .contentLength { hasLength = true }
     if name == .transferEncoding { hasCoding = true }
-    if let text = try? UTF8Span(validating: value) {
-      fields.append(HTTPField(name: name, value: String(copying: text)))
-    } else {
-      let field = unsafe value.withUnsafeBufferPointer { unsafe HTTPField(name: name, value: $0) }
-      fields.append(field)
-    }
+  }
+
+  /// A value that is not UTF-8 is kept as what its bytes stand for, as far as that can be told.
+  ///
+  /// - Returns: `nil` when the name is no token; so is that of a folded line: it begins with a
+  ///   space.
+  private mutating func append(_ name: Span<UInt8>, _ value: Span<UInt8>) -> FieldName? {
+    if (try? UTF8Span(validating: value)) != nil { return fields.append(name, value) }
+    let text = unsafe value.withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
+    return fields.append(name, text.utf8.span)
   }
 
   private mutating func endOfBlock() throws(CurlError) -> Progress {
     if status < 200 {
       status = 0
+      fields = FieldSection()
       return .needsMore
     }
     let framing = try framing()
@@ -117,7 +117,7 @@ struct ResponseHead {
   /// read differently by different recipients.
   private func framing() throws(CurlError) -> Framing {
     // All of them: two codings are no coding that we know.
-    let coding = hasCoding ? fields[.transferEncoding] : nil
+    let coding = hasCoding ? fields.all(.transferEncoding).joined(separator: ", ") : nil
     let length = hasLength ? try contentLength() : nil
     if coding != nil && (length != nil || isHTTP10) { throw .broken }
     if let coding, coding.lowercased() != "chunked" { throw .broken }
@@ -134,8 +134,10 @@ struct ResponseHead {
 
   private func contentLength() throws(CurlError) -> Int? {
     var length: Int?
-    for field in fields where field.name == .contentLength {
-      guard let value = decimal(field.value.utf8.span), length == nil || length == value else {
+    let bytes = fields.bytes.span
+    for line in fields.lines where line.name == .contentLength {
+      guard let value = decimal(bytes.extracting(line.valueRange)), length == nil || length == value
+      else {
         throw .broken
       }
       length = value
@@ -168,14 +170,6 @@ extension Span<UInt8> {
   fileprivate func firstIndex(of byte: UInt8) -> Int? {
     for index in indices where self[index] == byte { return index }
     return nil
-  }
-
-  /// No control bytes but the tab.
-  fileprivate var hasOnlyFieldBytes: Bool {
-    for index in indices where self[index] < 0x20 && self[index] != 0x09 || self[index] == 0x7F {
-      return false
-    }
-    return true
   }
 
   /// The range without spaces and tabs at both ends.

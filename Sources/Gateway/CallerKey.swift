@@ -1,5 +1,5 @@
 import Base
-package import HTTPTypes
+package import Fields
 import Upstream
 package import Vault
 
@@ -9,17 +9,17 @@ package enum CallerKey {
   ///
   /// `nil` when there is none, when one is malformed or given twice, and when both are there and
   /// differ: then nobody can say who is calling.
-  package static func read(_ fields: HTTPFields) -> (id: String, digest: KeyDigest)? {
+  package static func read(_ fields: FieldSection) -> (id: String, digest: KeyDigest)? {
     var bearer: String?
     var token: String?
-    for field in fields {
-      switch field.name {
+    for line in fields.lines {
+      switch line.name {
       case .authorization:
         guard bearer == nil else { return nil }
-        bearer = field.value
+        bearer = fields.value(of: line)
       case .authToken:
         guard token == nil else { return nil }
-        token = field.value
+        token = fields.value(of: line)
       default: break
       }
     }

@@ -1,5 +1,5 @@
 package import Base
-package import HTTPTypes
+package import Fields
 package import Upstream
 
 /// What the caller asks of this one call, from its `Latchkey-*` fields.
@@ -26,25 +26,21 @@ package struct Controls: Hashable, Sendable {
   package init() {}
 
   /// Reads the controls strictly: a value that is not exactly one of those allowed is refused.
-  package init(_ fields: HTTPFields) throws(ControlFault) {
-    // A bit for each of `names`.
-    var given = 0
-    for field in fields where Controls.mayBeControl(field.name) {
-      guard let index = Controls.names.firstIndex(of: field.name) else { continue }
-      // As documented, whatever the caller's spelling.
-      let name = Controls.names[index]
-      guard given & 1 << index == 0 else { throw ControlFault(name, "may be given once") }
-      given |= 1 << index
-      try take(name, field.value)
+  package init(_ fields: FieldSection) throws(ControlFault) {
+    var given: FieldNameSet = []
+    for line in fields.lines where Controls.names.contains(line.name) {
+      guard !given.contains(line.name) else { throw ControlFault(line.name, "may be given once") }
+      given.insert(line.name)
+      try take(line.name, fields.value(of: line))
     }
   }
 
-  private static let names: [HTTPField.Name] = [
+  private static let names: FieldNameSet = [
     .latchkeyTimeout, .latchkeyMaxWait, .latchkeyRetry, .latchkeyPriority, .latchkeyApp,
     .latchkeyDryRun, .idempotencyKey,
   ]
 
-  private mutating func take(_ name: HTTPField.Name, _ text: String) throws(ControlFault) {
+  private mutating func take(_ name: FieldName, _ text: String) throws(ControlFault) {
     switch name {
     case .latchkeyTimeout:
       timeout = .seconds(try Controls.number(name, text, in: Controls.timeouts))
@@ -73,13 +69,8 @@ package struct Controls: Hashable, Sendable {
     }
   }
 
-  private static func mayBeControl(_ name: HTTPField.Name) -> Bool {
-    name.canonicalName.utf8.first == UInt8(ascii: "l") && name.canonicalName.hasPrefix("latchkey-")
-      || name == .idempotencyKey
-  }
-
   private static func number(
-    _ name: HTTPField.Name, _ text: String, in range: ClosedRange<Int>
+    _ name: FieldName, _ text: String, in range: ClosedRange<Int>
   ) throws(ControlFault) -> Int {
     let isPlain =
       (1...3).contains(text.utf8.count) && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
@@ -98,8 +89,8 @@ package struct ControlFault: Error, Equatable {
   /// What the field may be, to follow its name in a sentence.
   package let rule: String
 
-  init(_ name: HTTPField.Name, _ rule: String) {
-    field = name.rawName
+  init(_ name: FieldName, _ rule: String) {
+    field = name.spelling
     self.rule = rule
   }
 

@@ -1,5 +1,6 @@
 package import Base
 package import BigCommerce
+package import Fields
 package import HTTPTypes
 import Storage
 package import Upstream
@@ -8,14 +9,14 @@ package import Upstream
 package struct CallFacts: Sendable {
   package let method: HTTPRequest.Method
   package let target: String
-  package let headers: HTTPFields
+  package let headers: FieldSection
   /// `nil` when the body's length is not known beforehand.
   package let contentLength: Int?
   /// The ID of a key that has been checked; `nil`: it is in the headers.
   package let keyID: String?
 
   package init(
-    method: HTTPRequest.Method, target: String, headers: HTTPFields, contentLength: Int?,
+    method: HTTPRequest.Method, target: String, headers: FieldSection, contentLength: Int?,
     keyID: String? = nil
   ) {
     self.method = method

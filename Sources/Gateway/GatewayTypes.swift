@@ -1,5 +1,6 @@
 package import Base
 import Curl
+package import Fields
 package import HTTPTypes
 package import NIOCore
 package import Upstream
@@ -13,7 +14,7 @@ package struct GatewayRequest: Sendable {
   /// The raw request target, byte for byte: printable ASCII, starts with `/`, holds no `#`.
   package let target: String
   /// All request headers in their order, `Host` not among them.
-  package let headers: HTTPFields
+  package let headers: FieldSection
   /// The body's length, or `nil` when it is chunked; 0 when there is no body.
   package let contentLength: Int?
   /// The request's body, `nil` when it has none; may be iterated once.
@@ -31,7 +32,7 @@ package struct GatewayRequest: Sendable {
   package let keyID: String?
 
   package init(
-    method: HTTPRequest.Method, target: String, headers: HTTPFields, contentLength: Int?,
+    method: HTTPRequest.Method, target: String, headers: FieldSection, contentLength: Int?,
     body: Body?, requestID: RequestID, trace: TraceContext, loop: any EventLoop,
     clientAddress: String, keyID: String? = nil
   ) {
@@ -61,12 +62,12 @@ package struct GatewayResponse: Sendable {
   }
 
   package let status: Int
-  package let headers: HTTPFields
+  package let headers: FieldSection
   package let body: Body
   /// For the log.
   package var subject = RequestSubject()
 
-  package init(status: Int, headers: HTTPFields, body: Body) {
+  package init(status: Int, headers: FieldSection, body: Body) {
     self.status = status
     self.headers = headers
     self.body = body
@@ -76,7 +77,7 @@ package struct GatewayResponse: Sendable {
 extension GatewayResponse {
   /// Whether the gateway itself says that the call is not made, or failed.
   package var isRefusal: Bool {
-    status >= 400 && headers.firstValue(of: .latchkeyOrigin) == "gateway"
+    status >= 400 && headers.first(.latchkeyOrigin, is: "gateway")
   }
 }
 

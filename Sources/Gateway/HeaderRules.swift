@@ -1,6 +1,5 @@
 package import Base
-import Curl
-package import HTTPTypes
+package import Fields
 
 /// Which header fields pass the gateway, in each direction.
 package enum HeaderRules {
@@ -10,27 +9,27 @@ package enum HeaderRules {
   /// make us drop what is added here. `traceparent` names our own span; `tracestate` passes with the
   /// trace that it belongs to.
   package static func request(
-    _ fields: HTTPFields, requestID: RequestID, trace: TraceContext, userAgent: String
-  ) -> HTTPFields {
-    var passed = HTTPFields()
+    _ fields: FieldSection, requestID: RequestID, trace: TraceContext, userAgent: String
+  ) -> FieldSection {
     // Up to four are added here, and the token.
-    passed.reserveCapacity(fields.count + 5)
+    var passed = FieldSection(bytes: fields.bytes.count + 320, lines: fields.count + 5)
     var (hasAccept, hasUserAgent, hasCorrelationID) = (false, false, false)
     let named = namedInConnection(fields)
-    for field in fields where passesToUpstream(field.name) {
-      if !trace.isContinued, field.name == .tracestate { continue }
-      if let named, named.contains(field.name.canonicalName) { continue }
-      if field.name == .accept { hasAccept = true }
-      if field.name == .userAgent { hasUserAgent = true }
-      if field.name == .correlationID { hasCorrelationID = true }
-      passed.append(field)
+    for line in fields.lines where passesToUpstream(line, of: fields) {
+      if !trace.isContinued, line.name == .tracestate { continue }
+      if let named, named.contains(fields.name(of: line).lowercased()) { continue }
+      switch line.name {
+      case .accept: hasAccept = true
+      case .userAgent: hasUserAgent = true
+      case .correlationID: hasCorrelationID = true
+      default: break
+      }
+      passed.append(line, of: fields)
     }
-    if !hasAccept { passed.append(HTTPField(name: .accept, value: "application/json")) }
-    if !hasUserAgent { passed.append(HTTPField(name: .userAgent, value: userAgent)) }
-    if !hasCorrelationID {
-      passed.append(HTTPField(name: .correlationID, value: requestID.text))
-    }
-    passed.append(.traceparent(trace))
+    if !hasAccept { passed.append(.accept, "application/json") }
+    if !hasUserAgent { passed.append(.userAgent, userAgent) }
+    if !hasCorrelationID { passed.append(.correlationID, requestID.text) }
+    passed.append(.traceparent, trace.traceparent)
     return passed
   }
 
@@ -38,53 +37,44 @@ package enum HeaderRules {
   ///
   /// `Date` goes because the server that writes the answer sets one, and the caller must not see
   /// two.
-  package static func passedToCaller(_ fields: HTTPFields) -> HTTPFields {
-    var passed = HTTPFields()
+  package static func passedToCaller(_ fields: FieldSection) -> FieldSection {
     // `signed` adds two.
-    passed.reserveCapacity(fields.count + 2)
+    var passed = FieldSection(bytes: fields.bytes.count + 80, lines: fields.count + 2)
     let named = namedInConnection(fields)
-    for field in fields where passesToCaller(field.name) {
-      if let named, named.contains(field.name.canonicalName) { continue }
-      passed.append(field)
+    for line in fields.lines where passesToCaller(line, of: fields) {
+      if let named, named.contains(fields.name(of: line).lowercased()) { continue }
+      passed.append(line, of: fields)
     }
     return passed
   }
 
   /// What passed to the caller, with `Latchkey-Origin` and `X-Request-Id` of ours.
-  package static func signed(_ passed: consuming HTTPFields, requestID: RequestID) -> HTTPFields {
-    passed.append(HTTPField(name: .latchkeyOrigin, value: "upstream"))
-    passed.append(HTTPField(name: .requestID, value: requestID.text))
+  package static func signed(_ passed: consuming FieldSection, requestID: RequestID) -> FieldSection
+  {
+    passed.append(.latchkeyOrigin, "upstream")
+    passed.append(.requestID, requestID.text)
     return passed
   }
 
-  private static func passesToUpstream(_ name: HTTPField.Name) -> Bool {
-    let text = name.canonicalName
-    guard !requestDropped.contains(name) else { return false }
-    let bytes = text.utf8
-    if bytes.first == UInt8(ascii: "x") {
-      guard !text.hasPrefix("x-auth-"), !text.hasPrefix("x-forwarded-") else { return false }
-    } else if bytes.first == UInt8(ascii: "l") {
-      guard !text.hasPrefix("latchkey-") else { return false }
-    } else if bytes.first == UInt8(ascii: "p") {
-      guard !text.hasPrefix("proxy-") else { return false }
-    }
-    return !bytes.contains(UInt8(ascii: "_"))
+  private static func passesToUpstream(_ line: FieldSection.Line, of fields: FieldSection) -> Bool {
+    guard line.name == .other else { return !requestDropped.contains(line.name) }
+    for prefix in requestPrefixes where fields.hasName(line, beginningWith: prefix) { return false }
+    return !fields.hasName(line, containing: UInt8(ascii: "_"))
   }
 
-  private static func passesToCaller(_ name: HTTPField.Name) -> Bool {
-    let text = name.canonicalName
-    guard !responseDropped.contains(name) else { return false }
-    let first = text.utf8.first
-    if first == UInt8(ascii: "l") { return !text.hasPrefix("latchkey-") }
-    if first == UInt8(ascii: "p") { return !text.hasPrefix("proxy-") }
+  private static func passesToCaller(_ line: FieldSection.Line, of fields: FieldSection) -> Bool {
+    guard line.name == .other else { return !responseDropped.contains(line.name) }
+    for prefix in responsePrefixes where fields.hasName(line, beginningWith: prefix) {
+      return false
+    }
     return true
   }
 
   /// What `Connection` names beyond its usual words; `nil` when it names nothing else.
-  private static func namedInConnection(_ fields: HTTPFields) -> Set<String>? {
+  private static func namedInConnection(_ fields: FieldSection) -> Set<String>? {
     var named: Set<String>?
-    for field in fields where field.name == .connection {
-      let value = field.value
+    for line in fields.lines where line.name == .connection {
+      let value = fields.value(of: line)
       if value == "keep-alive" || value == "close" { continue }
       for part in value.utf8.split(separator: UInt8(ascii: ",")) {
         let token = Substring(part).filter { $0 != " " && $0 != "\t" }.lowercased()
@@ -95,39 +85,30 @@ package enum HeaderRules {
     return named
   }
 
+  /// Ours, a proxy's, or what stands for one of the caller's.
+  private static let requestPrefixes = ["x-auth-", "x-forwarded-", "latchkey-", "proxy-"]
+  private static let responsePrefixes = ["latchkey-", "proxy-"]
+
   /// Meaningful for one connection only, or for framing, which is redone on the other side.
   private static let hopByHop: FieldNameSet = [
-    "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "http2-settings",
+    .connection, .keepAlive, .te, .trailer, .transferEncoding, .upgrade, .http2Settings,
   ]
 
   /// Beyond DESIGN's list: fields by which some servers take another method or path than the
   /// request line's, which would go round the scope check.
   private static let requestDropped = hopByHop.union([
-    "authorization", "cookie", "host", "forwarded", "content-length", "expect", "idempotency-key",
-    "x-http-method-override", "x-http-method", "x-method-override", "x-original-url",
-    "x-rewrite-url", "traceparent",
-  ])
+    .authorization, .cookie, .host, .forwarded, .contentLength, .expect, .idempotencyKey,
+    .methodNameOverride, .methodName, .methodOverride, .originalURL, .rewriteURL, .traceparent,
+  ]).union(known(requestPrefixes))
 
-  private static let responseDropped = hopByHop.union([
-    "set-cookie", "date", "x-request-id",
-  ])
-}
+  private static let responseDropped = hopByHop.union([.setCookie, .date, .requestID])
+    .union(known(responsePrefixes))
 
-extension HTTPField.Name {
-  /// `X-Correlation-Id`: groups requests in BigCommerce's logs.
-  package static let correlationID = known("X-Correlation-Id")
-  /// `X-Request-Id`.
-  package static let requestID = known("X-Request-Id")
-  /// `Latchkey-Origin`: `upstream` or `gateway`, who speaks in an answer.
-  package static let latchkeyOrigin = known("Latchkey-Origin")
-  package static let lastEventID = known("Last-Event-ID")
-  static let latchkeyTimeout = known("Latchkey-Timeout")
-  static let latchkeyMaxWait = known("Latchkey-Max-Wait")
-  static let latchkeyPriority = known("Latchkey-Priority")
-  static let latchkeyRetry = known("Latchkey-Retry")
-  static let latchkeyDryRun = known("Latchkey-Dry-Run")
-  static let latchkeyApp = known("Latchkey-App")
-  static let idempotencyKey = known("Idempotency-Key")
-  /// `Latchkey-Idempotent-Replay`: `true` on an answer that was given before.
-  static let latchkeyIdempotentReplay = known("Latchkey-Idempotent-Replay")
+  /// The known names that begin with one of these.
+  private static func known(_ prefixes: [String]) -> FieldNameSet {
+    FieldNameSet(
+      FieldName.allCases.filter { name in
+        prefixes.contains { name.spelling.lowercased().hasPrefix($0) }
+      })
+  }
 }

@@ -1,6 +1,6 @@
 import Base
 import Curl
-import HTTPTypes
+import Fields
 import Logging
 import NIOCore
 import Postgres
@@ -17,7 +17,7 @@ struct KeyedWriteRelay: Sendable {
   /// What a request came to.
   enum Outcome: Sendable {
     /// BigCommerce's answer, which has just come.
-    case answered(status: Int, HTTPFields, Body)
+    case answered(status: Int, FieldSection, Body)
     case replayed(KeptAnswer)
     case refused(Problem, Idempotency)
   }
@@ -200,11 +200,11 @@ struct KeyedWriteRelay: Sendable {
   // MARK: The record
 
   private func keep(
-    _ write: KeyedWrite, status: Int, _ headers: HTTPFields, _ body: ByteBuffer
+    _ write: KeyedWrite, status: Int, _ headers: FieldSection, _ body: ByteBuffer
   ) async {
     let answer = KeptAnswer(
       status: status,
-      fields: headers.map { KeptAnswer.Field(name: $0.name.rawName, value: $0.value) },
+      fields: headers.pairs.map { KeptAnswer.Field(name: $0.name, value: $0.value) },
       body: Array(body.readableBytesView))
     let sealed: Sealed
     do throws(VaultError) {

@@ -1,5 +1,6 @@
 import Base
 import Curl
+import Fields
 import HTTPTypes
 import NIOCore
 import Storage
@@ -47,7 +48,7 @@ extension StoreGateway {
       underWay.replayed()
       underWay.received(bytes: kept.body.count)
       var headers = kept.headers
-      headers.append(HTTPField(name: .latchkeyIdempotentReplay, value: "true"))
+      headers.append(.latchkeyIdempotentReplay, "true")
       return answer(
         kept.status, headers, .bytes(ByteBuffer(bytes: kept.body)), request, subject)
     }
@@ -78,7 +79,7 @@ extension KeyedCall {
       id: KeyedWriteID(
         installation: plan.store.installation, caller: caller, digest: key.digest),
       fingerprint: key.fingerprint(
-        request.method, plan.target.text, contentType: request.headers.firstValue(of: .contentType),
+        request.method, plan.target.text, contentType: request.headers[.contentType],
         body: Array(body.readableBytesView)),
       claim: Hex.encode(RandomSource.system.bytes(16)), requestID: request.requestID)
   }
@@ -101,13 +102,9 @@ extension GatewayRequest {
 
 extension KeptAnswer {
   /// Its head as HTTP's; every name was one when it was kept.
-  fileprivate var headers: HTTPFields {
-    var headers = HTTPFields()
-    headers.reserveCapacity(fields.count + 3)
-    for field in fields {
-      guard let name = HTTPField.Name(field.name) else { continue }
-      headers.append(HTTPField(name: name, value: field.value))
-    }
+  fileprivate var headers: FieldSection {
+    var headers = FieldSection(bytes: 512, lines: fields.count + 3)
+    for field in fields { headers.append(field.name.utf8.span, field.value.utf8.span) }
     return headers
   }
 }

@@ -1,6 +1,7 @@
 package import Base
 import BigCommerce
 import Curl
+import Fields
 import HTTPTypes
 package import Logging
 import NIOCore
@@ -198,7 +199,7 @@ package final class StoreGateway: GatewayResponding {
 
   /// An answer of BigCommerce's, with what may pass of its fields.
   func answer(
-    _ status: Int, _ passed: consuming HTTPFields, _ body: GatewayResponse.Body,
+    _ status: Int, _ passed: consuming FieldSection, _ body: GatewayResponse.Body,
     _ request: GatewayRequest, _ subject: RequestSubject
   ) -> GatewayResponse {
     meter.relayed(request.method, status: status)
@@ -264,7 +265,7 @@ package final class StoreGateway: GatewayResponding {
 extension GatewayResponse {
   /// An answer of the gateway's own.
   package static func problem(_ problem: Problem, _ requestID: RequestID) -> GatewayResponse {
-    var headers: HTTPFields = [
+    var headers: FieldSection = [
       .contentType: "application/problem+json", .cacheControl: "no-store",
       .latchkeyOrigin: "gateway", .requestID: requestID.text,
     ]

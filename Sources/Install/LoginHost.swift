@@ -1,13 +1,14 @@
 package import Base
 package import BigCommerce
 package import Curl
-package import HTTPTypes
+package import Fields
+import HTTPTypes
 import NIOCore
 
 /// What came of one token request.
 package enum LoginReply: Sendable {
   /// An answer, complete.
-  case answered(status: Int, headers: HTTPFields, body: Secret<[UInt8]>)
+  case answered(status: Int, headers: FieldSection, body: Secret<[UInt8]>)
   /// Certainly no byte of it was sent; the code is as good as before.
   case notSent
   /// It was sent, and no complete answer came: the code may be spent and a token given. The word is
@@ -60,7 +61,7 @@ package struct CurlLoginHost: LoginHost {
     within limit: Duration
   ) async -> LoginReply {
     var headers = exchange.headers(encoding)
-    headers.append(.traceparent(trace))
+    headers.append(.traceparent, trace.traceparent)
     let request = CurlRequest(
       origin: origin, method: .post, target: TokenExchange.target,
       headers: headers,

@@ -1,3 +1,4 @@
+import Fields
 import Base
 import BigCommerce
 import Curl
@@ -127,7 +128,7 @@ struct Wiring: Sendable {
 
   func authenticate(_ headers: HTTPFields) -> Result<APICaller, Problem> {
     guard let snapshot = parts.directory.current() else { return .failure(.databaseUnavailable) }
-    guard let presented = CallerKey.read(headers),
+    guard let presented = CallerKey.read(FieldSection(headers)),
       let key = snapshot.caller(presented, at: WallClock.system.now())
     else { return .failure(.keyInvalid) }
     return .success(

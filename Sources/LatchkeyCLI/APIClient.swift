@@ -1,3 +1,4 @@
+import Fields
 import Base
 import Curl
 import HTTPTypes
@@ -21,18 +22,16 @@ struct APICall: Sendable {
 /// An answer of the service, complete.
 struct APIReply: Sendable {
   let status: Int
-  let headers: HTTPFields
+  let headers: FieldSection
   let body: [UInt8]
 
   var isSuccess: Bool { (200..<300).contains(status) }
 
   /// What the answer is about, in the service's log.
-  var requestID: String? { HTTPField.Name("X-Request-Id").flatMap { headers[$0] } }
+  var requestID: String? { headers[.requestID] }
 
   /// Whether the gateway passed on what BigCommerce said.
-  var isFromUpstream: Bool {
-    HTTPField.Name("Latchkey-Origin").flatMap { headers[$0] } == "upstream"
-  }
+  var isFromUpstream: Bool { headers.first(.latchkeyOrigin, is: "upstream") }
 
   /// The failure that this answer stands for.
   var failure: APIFailure { APIFailure(status: status, body: body, requestID: requestID) }
@@ -71,9 +70,9 @@ struct APIClient: Sendable {
 
   /// Makes a call; any status is an answer.
   func send(_ call: APICall) async throws(CommandFailure) -> APIReply {
-    var headers: HTTPFields = [.authorization: "Bearer \(address.key.expose())"]
+    var headers: FieldSection = [.authorization: "Bearer \(address.key.expose())"]
     if call.body != nil { headers[.contentType] = call.contentType }
-    if let app = call.app, let name = HTTPField.Name("Latchkey-App") { headers[name] = app }
+    if let app = call.app { headers[.latchkeyApp] = app }
     let request = CurlRequest(
       origin: address.origin, method: call.method, target: call.target, headers: headers,
       body: call.body.map { .bytes(ByteBuffer(bytes: $0)) } ?? .none,

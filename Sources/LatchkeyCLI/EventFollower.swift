@@ -1,3 +1,4 @@
+import Fields
 import Base
 import Curl
 import HTTPTypes
@@ -7,7 +8,6 @@ import NIOCore
 struct EventFollower {
   private static let firstPause = Duration.milliseconds(500)
   private static let longestPause = Duration.seconds(10)
-  private static let lastEventID = HTTPField.Name("Last-Event-ID")
 
   private let client: APIClient
   private let query: APIPath.Query
@@ -65,8 +65,8 @@ struct EventFollower {
   }
 
   private func open(_ call: APICall) async throws -> CurlResponse {
-    var headers: HTTPFields = [.authorization: "Bearer \(client.address.key.expose())"]
-    if let name = Self.lastEventID, let place { headers[name] = place }
+    var headers: FieldSection = [.authorization: "Bearer \(client.address.key.expose())"]
+    if let place { headers[.lastEventID] = place }
     let request = CurlRequest(
       origin: client.address.origin, method: call.method, target: call.target, headers: headers)
     let response: CurlResponse

@@ -1,3 +1,4 @@
+import Fields
 package import Base
 import BigCommerce
 package import Curl
@@ -32,8 +33,8 @@ package struct CanaryCall: Sendable {
     _ token: Secret<String>, of installation: InstallationID,
     in trace: TraceContext = TraceSource.shared.begin()
   ) async throws(UpstreamError) -> CurlResponse {
-    var headers: HTTPFields = [.accept: "application/json", .authToken: token.expose()]
-    headers.append(.traceparent(trace))
+    var headers: FieldSection = [.accept: "application/json", .authToken: token.expose()]
+    headers.append(.traceparent, trace.traceparent)
     let request = CurlRequest(
       origin: origin, target: "/stores/\(installation.store)/v3/hooks?limit=1",
       headers: headers,

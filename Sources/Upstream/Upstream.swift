@@ -1,6 +1,7 @@
 package import Base
 import BigCommerce
 package import Curl
+package import Fields
 package import HTTPTypes
 package import NIOCore
 import Storage
@@ -8,12 +9,11 @@ import Storage
 /// One call to one store, decided upon and ready to be sent.
 package struct StoreCall: Sendable {
   package let store: StoreEntry
-  package let token: Secret<String>
   package let method: HTTPRequest.Method
   /// Checked bytes that begin with the store's own path.
   package let target: String
-  /// Without the token, which is added when it is sent.
-  package let headers: HTTPFields
+  /// The store's token among them.
+  package let headers: FieldSection
   package let body: CurlRequest.Body
   /// Who asks for a place in the store's quota, and how long the call may wait for places in all.
   package let demand: QuotaDemand
@@ -26,13 +26,13 @@ package struct StoreCall: Sendable {
 
   package init(
     store: StoreEntry, token: Secret<String>, method: HTTPRequest.Method, target: String,
-    headers: HTTPFields, body: CurlRequest.Body, demand: QuotaDemand, timeout: Duration,
+    headers: consuming FieldSection, body: CurlRequest.Body, demand: QuotaDemand, timeout: Duration,
     retries: Int, underWay: CallUnderWay? = nil
   ) {
     self.store = store
-    self.token = token
     self.method = method
     self.target = target
+    headers.append(.authToken, token.expose())
     self.headers = headers
     self.body = body
     self.demand = demand
@@ -105,10 +105,8 @@ package struct Upstream: Sendable {
   }
 
   func request(_ call: StoreCall, _ body: CurlRequest.Body) -> CurlRequest {
-    var headers = call.headers
-    headers.append(HTTPField(name: .authToken, value: call.token.expose()))
-    return CurlRequest(
-      origin: origin, method: call.method, target: call.target, headers: headers, body: body,
+    CurlRequest(
+      origin: origin, method: call.method, target: call.target, headers: call.headers, body: body,
       firstByteTimeout: call.timeout)
   }
 
@@ -235,9 +233,4 @@ extension RetryPolicy.End {
       case .failure(let error): .failed(error)
       }
   }
-}
-
-extension HTTPField.Name {
-  /// `X-Auth-Token`: the caller's service key on the way in, the store's token on the way out.
-  package static let authToken = known("X-Auth-Token")
 }

@@ -1,5 +1,5 @@
 import Base
-import Curl
+import Fields
 import Gateway
 import HTTPTypes
 import Hummingbird
@@ -7,6 +7,9 @@ import NIOCore
 
 extension HTTPField.Name {
   static let referrerPolicy = known("Referrer-Policy")
+  static let lastEventID = known("Last-Event-ID")
+  static let requestID = known("X-Request-Id")
+  static let traceparent = known("traceparent")
   static let forwardedFor = known("X-Forwarded-For")
 }
 
@@ -30,50 +33,4 @@ extension Response {
     response.headers[.location] = location
     return response
   }
-}
-
-/// The fields that tell browsers to do nothing with an answer that we did not mean; on every
-/// answer.
-struct SecurityFields: Sendable {
-  private let fields: [HTTPField]
-  private let names: FieldNameSet
-
-  /// - Parameter speaker: what `Latchkey-Origin` says of answers that do not say it themselves; the
-  ///   internal listener's only.
-  init(speaker: String?) {
-    var fields = [
-      HTTPField(name: .xContentTypeOptions, value: "nosniff"),
-      HTTPField(name: .referrerPolicy, value: "no-referrer"),
-      HTTPField(name: .cacheControl, value: "no-store"),
-      HTTPField(
-        name: .contentSecurityPolicy, value: "default-src 'none'; frame-ancestors 'none'"),
-    ]
-    if let speaker { fields.append(HTTPField(name: .latchkeyOrigin, value: speaker)) }
-    self.fields = fields
-    names = FieldNameSet(Set(fields.map(\.name.canonicalName)))
-  }
-
-  /// Adds what the answer does not say itself.
-  func apply(to headers: inout HTTPFields) {
-    for field in fields where !headers.has(field.name) { headers.append(field) }
-  }
-
-  /// All of them, until it is noted what the answer says itself.
-  var missing: Missing { Missing(fields: fields, names: names) }
-
-  /// Those that an answer does not say itself.
-  struct Missing: Sequence {
-    fileprivate var fields: [HTTPField]
-    fileprivate let names: FieldNameSet
-
-    /// Notes a field that the answer has.
-    mutating func note(_ name: HTTPField.Name) {
-      if names.contains(name) { fields.removeAll { $0.name == name } }
-    }
-
-    func makeIterator() -> [HTTPField].Iterator { fields.makeIterator() }
-  }
-
-  /// The fields as they go out, one line each.
-  var lines: String { fields.map { "\($0.name.rawName): \($0.value)\r\n" }.joined() }
 }

@@ -1,26 +1,24 @@
 import Base
 import BigCommerce
 import Events
-import HTTPTypes
+import Fields
 import NIOCore
 
 /// Where deliveries come in, whatever their way: what is read of a request, and what its sender is
 /// told.
 struct DeliveryDoor: Sendable {
   static let bodyLimit = ByteCount.kibibytes(64)
-  /// The header with the address's secret, as canonical names are written.
-  private static let secretHeader = WebhookAddress.secretHeader.lowercased()
 
   let intake: any DeliveryTaking
 
   static func delivery(
-    _ app: AppName, _ token: String, _ headers: HTTPFields, _ body: ByteBuffer,
+    _ app: AppName, _ token: String, _ headers: FieldSection, _ body: ByteBuffer,
     _ requestID: RequestID, _ notes: RequestNotes
   ) -> WebhookRequest {
-    let secrets = headers.filter { $0.name.canonicalName == secretHeader }.map(\.value)
-    return WebhookRequest(
-      app: app, pathToken: token, secrets: secrets, signature: WebhookSignatureHeaders(headers),
-      body: Array(body.readableBytesView), requestID: requestID, notes: notes)
+    WebhookRequest(
+      app: app, pathToken: token, secrets: headers.all(.webhookSecret),
+      signature: WebhookSignatureHeaders(headers), body: Array(body.readableBytesView),
+      requestID: requestID, notes: notes)
   }
 
   /// `nil`: it is taken.

@@ -1,3 +1,4 @@
+import Fields
 package import Base
 import BigCommerce
 import Curl
@@ -91,12 +92,12 @@ struct InternalResponder: Routes {
   private func relay(_ request: WebRequest) async -> Response {
     let answer = await gateway.respond(
       to: GatewayRequest(
-        method: request.method, target: request.target.text, headers: request.headers,
+        method: request.method, target: request.target.text, headers: FieldSection(request.headers),
         contentLength: request.contentLength,
         body: request.contentLength == 0 ? nil : request.body, requestID: request.requestID,
         trace: request.notes.trace, loop: request.loop, clientAddress: request.clientAddress))
     request.notes.note(answer.subject)
-    var headers = answer.headers
+    var headers = answer.headers.httpFields
     switch answer.body {
     case .bytes(let bytes):
       if request.method != .head { headers[.contentLength] = String(bytes.readableBytes) }

@@ -1,3 +1,4 @@
+import Fields
 import Base
 import BigCommerce
 import Events
@@ -67,7 +68,7 @@ struct PublicResponder: Routes {
       return Response(error == .tooLarge ? .deliveryTooLarge : .deliveryCut, requestID)
     }
     let delivery = DeliveryDoor.delivery(
-      app, token, request.headers, body, requestID, request.notes)
+      app, token, FieldSection(request.headers), body, requestID, request.notes)
     guard let problem = DeliveryDoor.problem(await deliveries.intake.take(delivery)) else {
       return Response(status: .ok)
     }

@@ -1,12 +1,12 @@
 import BigCommerce
-import HTTPTypes
+import Fields
 import Testing
 
 @Suite struct `Quota headers` {
   private func read(_ fields: [(String, String)]) throws -> QuotaHeaders {
-    var headers = HTTPFields()
+    var headers = FieldSection()
     for (name, value) in fields {
-      headers.append(HTTPField(name: try #require(HTTPField.Name(name)), value: value))
+      try #require(headers.append(name.utf8.span, value.utf8.span) != nil)
     }
     return QuotaHeaders(headers)
   }

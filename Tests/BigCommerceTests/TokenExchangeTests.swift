@@ -1,3 +1,4 @@
+import Fields
 import Base
 import BigCommerce
 import Foundation
@@ -56,7 +57,7 @@ import Testing
   }
 
   private func read(
-    _ body: String, status: Int = 200, headers: HTTPFields = [.contentType: "application/json"]
+    _ body: String, status: Int = 200, headers: FieldSection = [.contentType: "application/json"]
   ) throws(TokenAnswerError) -> TokenAnswer {
     try TokenAnswer.read(status: status, headers: headers, body: Array(body.utf8), expected: store)
   }

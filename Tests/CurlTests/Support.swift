@@ -1,3 +1,4 @@
+import Fields
 import Base
 import Foundation
 import HTTPTypes
@@ -50,7 +51,8 @@ extension MisbehavingServer {
     body: CurlRequest.Body = .none
   ) throws -> CurlRequest {
     let origin = try #require(Origin("http://127.0.0.1:\(port)"))
-    return CurlRequest(origin: origin, method: method, target: target, headers: headers, body: body)
+    return CurlRequest(
+      origin: origin, method: method, target: target, headers: FieldSection(headers), body: body)
   }
 }
 

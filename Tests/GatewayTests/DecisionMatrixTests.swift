@@ -1,3 +1,4 @@
+import Fields
 import Base
 import BigCommerce
 import Gateway
@@ -152,8 +153,8 @@ import Upstream
   }
 
   private func decide(_ caller: Caller, _ store: Store, _ call: Call) -> String {
-    var headers = HTTPFields()
-    if let key = caller.key { headers.append(HTTPField(name: .authToken, value: key)) }
+    var headers = FieldSection()
+    if let key = caller.key { headers.append(.authToken, key) }
     let facts = CallFacts(
       method: call.method, target: "/stores/\(store.hash)\(call.path)", headers: headers,
       contentLength: 0)

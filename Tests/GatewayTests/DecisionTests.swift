@@ -1,3 +1,4 @@
+import Fields
 import Base
 import BigCommerce
 import Gateway
@@ -203,7 +204,7 @@ import Upstream
         continue
       }
       let text = String(buffer: body).replacing(store, with: "*").replacing("r\(number)", with: "*")
-      let head = response.headers.filter { $0.name != .contentLength }
+      let head = response.headers.pairs.filter { $0.name != "Content-Length" }
         .map { "\($0.name): \($0.value)" }.joined().replacing("r\(number)", with: "*")
       answers.insert("\(response.status) \(head) \(text)")
     }

@@ -1,3 +1,4 @@
+import Fields
 import Base
 import BigCommerce
 import HTTPTypes
@@ -40,10 +41,10 @@ enum Named {
     try #require(RequestID(text))
   }
 
-  static func fields(_ pairs: [(String, String)]) throws -> HTTPFields {
-    var fields = HTTPFields()
+  static func fields(_ pairs: [(String, String)]) throws -> FieldSection {
+    var fields = FieldSection()
     for (name, value) in pairs {
-      fields.append(HTTPField(name: try #require(HTTPField.Name(name)), value: value))
+      try #require(fields.append(name.utf8.span, value.utf8.span) != nil)
     }
     return fields
   }

@@ -1,3 +1,4 @@
+import Fields
 import Base
 import BigCommerce
 import Curl
@@ -154,7 +155,7 @@ struct GatewayRig: Sendable {
     let request = GatewayRequest(
       method: method, target: target, headers: fields, contentLength: length, body: body,
       requestID: try Named.requestID("req-7"),
-      trace: TraceSource.shared.context(continuing: fields.onlyValue(of: .traceparent)),
+      trace: TraceSource.shared.context(continuing: fields.only(.traceparent)),
       loop: TestCluster.reactor.next(),
       clientAddress: "127.0.0.1")
     return body == nil && Way.current == .lane

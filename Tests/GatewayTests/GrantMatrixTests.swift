@@ -1,3 +1,4 @@
+import Fields
 import Base
 import BigCommerce
 import Gateway
@@ -164,7 +165,9 @@ import Upstream
   ) async throws -> String {
     let answer = try await rig.send(
       call.method, "/stores/\(store.hash)\(call.path)", key: caller.key)
-    if let seen = HTTPField.Name("X-Seen").flatMap({ answer.headers[$0] }) { return "seen " + seen }
+    if let seen = answer.headers.pairs.first(where: { $0.name == "X-Seen" }) {
+      return "seen " + seen.value
+    }
     return try await answer.summary
   }
 

@@ -1,13 +1,14 @@
+import Fields
 import Base
 import Gateway
 import HTTPTypes
 import Testing
 import Upstream
 
-private func fields(_ pairs: [(String, String)]) throws -> HTTPFields { try Named.fields(pairs) }
+private func fields(_ pairs: [(String, String)]) throws -> FieldSection { try Named.fields(pairs) }
 
-private func lines(_ fields: HTTPFields) -> [String] {
-  fields.map { "\($0.name.rawName): \($0.value)" }
+private func lines(_ fields: FieldSection) -> [String] {
+  fields.pairs.map { "\($0.name): \($0.value)" }
 }
 
 @Suite struct `Header rules` {

@@ -1,3 +1,4 @@
+import Fields
 import Base
 import Curl
 import HTTPTypes
@@ -44,11 +45,12 @@ struct SandboxClient: Sendable {
     let response = try await curl.send(
       CurlRequest(
         origin: try #require(Origin(origin ?? sandbox.origin)), method: method, target: target,
-        headers: fields, body: body.map { .bytes(ByteBuffer(bytes: $0)) } ?? .none,
+        headers: FieldSection(fields), body: body.map { .bytes(ByteBuffer(bytes: $0)) } ?? .none,
         firstByteTimeout: .seconds(10)))
     let buffer = try await response.body.collect(upTo: .mebibytes(64))
     return Answer(
-      status: response.status, headers: response.headers, bytes: Array(buffer.readableBytesView))
+      status: response.status, headers: response.headers.httpFields,
+      bytes: Array(buffer.readableBytesView))
   }
 
   func get(_ target: String, headers: [String: String] = [:]) async throws -> Answer {

@@ -1,3 +1,4 @@
+import Fields
 import Base
 import Curl
 import HTTPTypes

@@ -1,3 +1,4 @@
+import Fields
 import Base
 import Gateway
 import HTTPTypes
@@ -178,9 +179,8 @@ import Testing
         let parts = AsyncThrowingStream<ByteBuffer, any Error> { $0.finish() }
         return GatewayResponse(status: 200, headers: [:], body: .stream(length: nil, parts))
       }
-      var answer = HTTPFields()
-      answer[.contentLength] = "4311"
-      return GatewayResponse(status: 200, headers: answer, body: .bytes(ByteBuffer()))
+      return GatewayResponse(
+        status: 200, headers: [.contentLength: "4311"], body: .bytes(ByteBuffer()))
     }
     try await fixture.run { running in
       try await blocking {

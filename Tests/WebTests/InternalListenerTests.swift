@@ -1,3 +1,4 @@
+import Fields
 import Base
 import BigCommerce
 import Curl
@@ -79,10 +80,9 @@ import Testing
   @Test func `what the upstream says passes, and what it leaves out is added`() async throws {
     var fixture = ListenerFixture()
     fixture.gateway = StubGateway { _ in
-      var headers = HTTPFields()
-      headers[.cacheControl] = "private"
-      headers[.init("Latchkey-Origin") ?? .server] = "upstream"
-      headers[.eTag] = "\"x\""
+      let headers: FieldSection = [
+        .cacheControl: "private", .latchkeyOrigin: "upstream", .eTag: "\"x\"",
+      ]
       return GatewayResponse(
         status: 429, headers: headers, body: .bytes(ByteBuffer(string: "slow down")))
     }

@@ -1,3 +1,4 @@
+import Fields
 import Base
 import BigCommerce
 import Events
@@ -228,7 +229,7 @@ extension StubGateway {
     }
     let digits = request.target.utf8.filter { (0x30...0x39).contains($0) }
     let number = digits.reduce(length) { ($0 &* 10 &+ Int($1)) & 0xFFFF_FFFF }
-    var headers: HTTPFields = [
+    var headers: FieldSection = [
       .contentType: "text/x-\(number % 7)", .latchkeyOrigin: "upstream",
       .requestID: request.requestID.text,
     ]
@@ -239,7 +240,7 @@ extension StubGateway {
     if request.method == .head, number % 2 == 0 { headers[.contentLength] = "\(number % 9999)" }
     let status = [200, 200, 200, 201, 204, 207, 301, 304, 404, 422, 500, 503][number % 12]
     let isBroken = [34, 35, 39].contains((number / 12) % 40)
-    if isBroken, let name = HTTPField.Name("X-Broken") { headers[name] = "yes" }
+    if isBroken { headers.append("X-Broken".utf8.span, "yes".utf8.span) }
     return GatewayResponse(
       status: status, headers: headers, body: body(number, isEmpty: status == 204 || status == 304))
   }

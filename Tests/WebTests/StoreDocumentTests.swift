@@ -1,3 +1,4 @@
+import Fields
 import Base
 import BigCommerce
 import HTTPTypes
@@ -27,9 +28,7 @@ import Upstream
 
   @Test func `the last answer that spoke of quota counts, with what it left out as null`() throws {
     let activity = StoreActivity()
-    var headers = HTTPFields()
-    headers[try #require(HTTPField.Name("X-Rate-Limit-Requests-Left"))] = "7"
-    headers[try #require(HTTPField.Name("X-Rate-Limit-Time-Reset-Ms"))] = "1500"
+    let headers: FieldSection = [.quotaLeft: "7", .quotaReset: "1500"]
     activity.observe(status: 200, quota: QuotaHeaders(headers), at: noon)
     activity.observe(
       status: 503, quota: QuotaHeaders([:]), at: noon + .seconds(1))

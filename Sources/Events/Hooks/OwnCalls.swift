@@ -1,3 +1,4 @@
+import Fields
 import Base
 import BigCommerce
 import Curl
@@ -35,8 +36,8 @@ package struct OwnCalls: Sendable {
     body: JSONValue? = nil, timeout: Duration = .seconds(10), maxBody: ByteCount = .mebibytes(4)
   ) async throws(HookFailure) -> Answer {
     guard case .open(let token) = store.token else { throw .tokenUnusable }
-    var headers: HTTPFields = [.accept: "application/json", .userAgent: userAgent]
-    headers.append(.traceparent(TraceSource.shared.begin()))
+    var headers: FieldSection = [.accept: "application/json", .userAgent: userAgent]
+    headers.append(.traceparent, TraceSource.shared.begin().traceparent)
     if body != nil { headers[.contentType] = "application/json" }
     let call = StoreCall(
       store: store, token: token, method: method,

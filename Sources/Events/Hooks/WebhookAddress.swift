@@ -1,3 +1,4 @@
+import Fields
 package import Base
 
 /// Where an installation's webhooks arrive, and what they must carry to be believed.
@@ -20,7 +21,7 @@ package struct WebhookAddress: Hashable, Sendable {
   }
 
   /// The header that carries the secret; BigCommerce sends back what a webhook was registered with.
-  package static let secretHeader = "X-Latchkey-Webhook-Secret"
+  package static let secretHeader = FieldName.webhookSecret.spelling
 }
 
 /// What is known about a path token.

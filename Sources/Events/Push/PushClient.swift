@@ -1,3 +1,4 @@
+import Fields
 package import Base
 package import BigCommerce
 package import Curl
@@ -84,10 +85,10 @@ package struct PushClient: Sendable {
     let signatures = keys.map {
       StandardWebhooks.sign(id: id, timestamp: sentAt.seconds, body: body, key: $0)
     }
-    var headers: HTTPFields = [.contentType: "application/json", .userAgent: userAgent]
+    var headers: FieldSection = [.contentType: "application/json", .userAgent: userAgent]
     headers[.webhookID] = id
     headers[.webhookTimestamp] = String(sentAt.seconds)
-    headers.append(.traceparent(trace))
+    headers.append(.traceparent, trace.traceparent)
     headers[.webhookSignature] = signatures.joined(separator: " ")
     var request = CurlRequest(
       origin: target.origin, method: .post, target: target.target, headers: headers,

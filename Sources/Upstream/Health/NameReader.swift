@@ -1,3 +1,4 @@
+import Fields
 package import Base
 import BigCommerce
 import Curl
@@ -94,8 +95,8 @@ package final class NameReader: Service, Sendable {
   private func call(_ installation: InstallationID) async -> Answer {
     guard let store = directory.current()?.store(installation) else { return .nothing(Self.moment) }
     guard case .open(let token) = store.token else { return .nothing(Self.retry) }
-    var headers: HTTPFields = [.accept: "application/json", .userAgent: userAgent]
-    headers.append(.traceparent(TraceSource.shared.begin()))
+    var headers: FieldSection = [.accept: "application/json", .userAgent: userAgent]
+    headers.append(.traceparent, TraceSource.shared.begin().traceparent)
     let call = StoreCall(
       store: store, token: token, method: .get, target: "/stores/\(installation.store)\(Self.path)",
       headers: headers, body: .none,

@@ -1,3 +1,4 @@
+import Fields
 package import Base
 import BigCommerce
 import Curl

@@ -1,3 +1,4 @@
+import Fields
 import Base
 import Curl
 import Gateway
@@ -21,13 +22,10 @@ struct ConsoleCalls: Sendable {
   ///
   /// - Throws: the gateway's or BigCommerce's refusal.
   func get(_ path: String, of store: StoreName) async throws(Problem) -> JSONValue {
-    var fields = HTTPFields()
-    for (name, value) in [
-      ("Latchkey-App", store.app), ("Latchkey-Timeout", "10"), ("Latchkey-Max-Wait", "3"),
-      ("Accept", "application/json"),
-    ] {
-      if let name = HTTPField.Name(name) { fields[name] = value }
-    }
+    let fields: FieldSection = [
+      .latchkeyApp: store.app, .latchkeyTimeout: "10", .latchkeyMaxWait: "3",
+      .accept: "application/json",
+    ]
     let answer = await gateway.respond(
       to: GatewayRequest(
         method: .get, target: "/stores/\(store.hash)\(path)", headers: fields, contentLength: 0,

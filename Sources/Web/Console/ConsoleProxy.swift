@@ -1,3 +1,4 @@
+import Fields
 package import Base
 import Curl
 package import HTTPTypes

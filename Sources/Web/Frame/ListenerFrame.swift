@@ -1,5 +1,5 @@
 import Base
-import Curl
+import Fields
 import Gateway
 import HTTPTypes
 import Hummingbird
@@ -55,9 +55,12 @@ struct ListenerFrame<Listener: Routes>: HTTPResponder {
     return WebRequest(
       method: request.method, target: RawTarget(request.head.path ?? "/"), headers: headers,
       contentLength: length, body: RequestBodyStream(body: request.body, connection: connection),
-      requestID: frame.requestID(headers), notes: RequestNotes(trace: frame.trace(headers)),
-      clientAddress: frame.clientAddress(connection, headers),
-      authority: request.head.authority, isSecure: frame.isSecure(connection, headers),
+      requestID: frame.requestID(headers.firstValue(of: .requestID)),
+      notes: RequestNotes(trace: frame.trace(headers.onlyValue(of: .traceparent))),
+      clientAddress: frame.clientAddress(
+        connection, forwardedFor: headers[values: .forwardedFor]),
+      authority: request.head.authority,
+      isSecure: frame.isSecure(connection, forwardedProto: headers[values: .forwardedProto]),
       loop: connection.loop)
   }
 }

@@ -1,5 +1,5 @@
 import Base
-import Curl
+import Fields
 import Gateway
 import HTTPTypes
 
@@ -16,34 +16,36 @@ struct RequestFrame: Sendable {
   let log: AccessLog
 
   /// The client's ID for the request if it is well formed, else one of ours.
-  func requestID(_ headers: HTTPFields) -> RequestID {
-    headers.firstValue(of: .requestID).flatMap { RequestID($0) } ?? requestIDs.next()
+  func requestID(_ given: String?) -> RequestID {
+    given.flatMap { RequestID($0) } ?? requestIDs.next()
   }
 
   /// The client's trace if it names a valid one, and only one, else a new one.
-  func trace(_ headers: HTTPFields) -> TraceContext {
-    traces.context(continuing: headers.onlyValue(of: .traceparent))
+  func trace(_ given: String?) -> TraceContext {
+    traces.context(continuing: given)
   }
 
-  func clientAddress(_ connection: Connection, _ headers: HTTPFields) -> String {
-    proxies.clientAddress(peer: connection.peer, headers: headers)
+  func clientAddress(
+    _ connection: Connection, forwardedFor: @autoclosure () -> [String]
+  ) -> String {
+    proxies.clientAddress(peer: connection.peer, forwardedFor: forwardedFor())
   }
 
-  func isSecure(_ connection: Connection, _ headers: HTTPFields) -> Bool {
-    usesTLS || proxies.saysTLS(peer: connection.peer, headers: headers)
+  func isSecure(_ connection: Connection, forwardedProto: @autoclosure () -> [String]) -> Bool {
+    usesTLS || proxies.saysTLS(peer: connection.peer, forwardedProto: forwardedProto())
   }
 
   /// Adds to an answer what every answer has.
   func complete(_ headers: inout HTTPFields, _ requestID: RequestID) {
-    identify(&headers, requestID)
+    if headers.firstValue(of: .requestID) != requestID.text {
+      headers[.requestID] = requestID.text
+    }
     security.apply(to: &headers)
   }
 
   /// Makes an answer say which request it is for.
-  func identify(_ headers: inout HTTPFields, _ requestID: RequestID) {
-    if headers.firstValue(of: .requestID) != requestID.text {
-      headers[.requestID] = requestID.text
-    }
+  func identify(_ fields: inout FieldSection, _ requestID: RequestID) {
+    if !fields.first(.requestID, is: requestID.text) { fields[.requestID] = requestID.text }
   }
 
   func record(

@@ -1,3 +1,4 @@
+import Fields
 import Curl
 import HTTPTypes
 import NIOCore

@@ -1,6 +1,5 @@
-import Curl
+import Fields
 import Gateway
-import HTTPTypes
 import NIOCore
 import NIOHTTP1
 
@@ -51,7 +50,7 @@ enum LaneFraming: Sendable {
 /// give it; those of ``SecurityFields`` are added as it is written.
 struct LaneHead {
   let status: Int
-  var fields: HTTPFields
+  var fields: FieldSection
   let framing: LaneFraming
   /// Not for HEAD, 204 and 304.
   let hasBody: Bool
@@ -69,7 +68,7 @@ struct LaneHead {
       case .bytes(let bytes): toHEAD ? nil : bytes.readableBytes
       case .stream(let length, _): length
       }
-    let said = fields.onlyValue(of: .contentLength)
+    let said = fields.only(.contentLength)
     if let length, said != String(length) { fields[.contentLength] = String(length) }
     let announced = length ?? said.flatMap { Int($0) }
     framing = announced.map { .length($0) } ?? (isOldVersion ? .untilClose : .chunked)
@@ -81,13 +80,13 @@ struct LaneHead {
     var out = ByteBuffer()
     out.reserveCapacity(1024)
     writeStatusLine(&out)
-    var missing = security.missing
-    for field in fields where field.name != .connection {
-      missing.note(field.name)
-      if !mayHaveBody, field.name == .contentLength { continue }
-      LaneHead.write(field.name.rawName, field.value, &out)
+    var names: FieldNameSet = []
+    for line in fields.lines where line.name != .connection {
+      names.insert(line.name)
+      if !mayHaveBody, line.name == .contentLength { continue }
+      fields.write(line, to: &out)
     }
-    for field in missing { LaneHead.write(field.name.rawName, field.value, &out) }
+    security.write(besides: names, to: &out)
     LaneHead.write("Date", date, &out)
     if !keepsAlive { LaneHead.write("Connection", "close", &out) }
     if mayHaveBody, case .chunked = framing {

@@ -1,5 +1,5 @@
 import Base
-import Curl
+import Fields
 import HTTPTypes
 import NIOCore
 
@@ -9,7 +9,7 @@ struct LaneRequest: Sendable {
   /// The raw request target, byte for byte.
   let target: String
   /// All fields but `Host`.
-  let headers: HTTPFields
+  let headers: FieldSection
   let body: ByteBuffer
   let requestID: RequestID
   let trace: TraceContext
@@ -27,8 +27,7 @@ struct LaneRequest: Sendable {
     guard let method = head.extracting(0..<start).method,
       let target = head.extracting((start + 1)..<end).string
     else { return nil }
-    var fields = HTTPFields()
-    fields.reserveCapacity(12)
+    var fields = FieldSection(bytes: head.count, lines: 20)
     // Behind " HTTP/1.1" and the line's end.
     var position = end + 11
     while head[position] != 0x0D {
@@ -39,27 +38,27 @@ struct LaneRequest: Sendable {
     }
     (self.method, self.target, self.body) = (method, target, body)
     headers = fields
-    requestID = frame.requestID(fields)
-    trace = frame.trace(fields)
+    requestID = frame.requestID(fields[.requestID])
+    trace = frame.trace(fields.only(.traceparent))
     loop = connection.loop
-    clientAddress = frame.clientAddress(connection, fields)
+    clientAddress = frame.clientAddress(connection, forwardedFor: fields.all(.forwardedFor))
   }
 }
 
-extension HTTPFields {
+extension FieldSection {
   /// Appends the field of a line without its end; `Host` is left out.
   ///
   /// - Returns: `false` when the line is no field, which the guard would have refused.
   fileprivate mutating func append(line: Span<UInt8>) -> Bool {
     var colon = 0
     while colon < line.count, line[colon] != UInt8(ascii: ":") { colon += 1 }
-    guard colon < line.count, let name = FieldNames.name(line.extracting(0..<colon)) else {
-      return false
-    }
-    if name.canonicalName == "host" { return true }
+    guard colon < line.count else { return false }
     let rest = line.extracting((colon + 1)..<line.count)
-    guard let value = rest.extracting(rest.trimmedRange).string else { return false }
-    append(HTTPField(name: name, value: value))
+    let value = rest.extracting(rest.trimmedRange)
+    guard (try? UTF8Span(validating: value)) != nil,
+      let name = append(line.extracting(0..<colon), value)
+    else { return false }
+    if name == .host { removeLast() }
     return true
   }
 }

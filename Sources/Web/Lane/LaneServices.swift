@@ -1,5 +1,5 @@
 import Base
-import Curl
+import Fields
 import Events
 import Gateway
 import HTTPTypes
@@ -71,7 +71,7 @@ extension GatewayResponse {
 
   /// A problem as the public listener tells it: not the gateway's.
   fileprivate static func plain(_ problem: Problem, _ requestID: RequestID) -> GatewayResponse {
-    var headers: HTTPFields = [.contentType: "application/problem+json"]
+    var headers: FieldSection = [.contentType: "application/problem+json"]
     let body = ByteBuffer(bytes: problem.encoded(requestID: requestID))
     headers[.contentLength] = String(body.readableBytes)
     if let wait = problem.retryAfter { headers[.retryAfter] = String(wait) }

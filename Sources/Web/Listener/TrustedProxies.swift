@@ -1,5 +1,4 @@
 import Base
-package import HTTPTypes
 
 /// The proxies whose `X-Forwarded-For` is believed.
 package struct TrustedProxies: Sendable {
@@ -24,9 +23,11 @@ package struct TrustedProxies: Sendable {
 
   /// The client's address: the last one in `X-Forwarded-For` that no trusted proxy has, if the peer
   /// is one; else the peer's.
-  package func clientAddress(peer: String, headers: HTTPFields) -> String {
+  package func clientAddress(
+    peer: String, forwardedFor: @autoclosure () -> [String]
+  ) -> String {
     guard !ranges.isEmpty, isTrusted(peer) else { return peer }
-    let chain = headers[values: .forwardedFor].joined(separator: ",")
+    let chain = forwardedFor().joined(separator: ",")
     for entry in chain.split(separator: ",").reversed() {
       let text = entry.filter { $0 != " " && $0 != "\t" }
       // What is not an address was not written by a proxy that we trust.
@@ -37,9 +38,9 @@ package struct TrustedProxies: Sendable {
   }
 
   /// Whether a trusted proxy says that the client came to it over TLS.
-  package func saysTLS(peer: String, headers: HTTPFields) -> Bool {
+  package func saysTLS(peer: String, forwardedProto: @autoclosure () -> [String]) -> Bool {
     guard !ranges.isEmpty, isTrusted(peer) else { return false }
-    return headers[values: .forwardedProto] == ["https"]
+    return forwardedProto() == ["https"]
   }
 
   private func isTrusted(_ text: String) -> Bool {

@@ -1,3 +1,4 @@
+import Fields
 import BigCommerce
 import HTTPTypes
 import Testing
@@ -15,13 +16,9 @@ import Testing
   private mutating func answer(
     _ permit: QuotaPermit, _ status: Int, left: Int, resetInMs: Int, at now: Duration
   ) throws {
-    var fields = HTTPFields()
-    for (name, value) in [
-      ("Requests-Left", left), ("Requests-Quota", 150), ("Time-Window-Ms", 30_000),
-      ("Time-Reset-Ms", resetInMs),
-    ] {
-      fields[try #require(HTTPField.Name("X-Rate-Limit-\(name)"))] = String(value)
-    }
+    let fields: FieldSection = [
+      .quotaLeft: "\(left)", .quota: "150", .quotaWindow: "30000", .quotaReset: "\(resetInMs)",
+    ]
     governor.finish(permit, .answered(status: status, QuotaHeaders(fields)), now: now)
   }
 

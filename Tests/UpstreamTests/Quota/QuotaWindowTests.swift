@@ -1,3 +1,4 @@
+import Fields
 import Base
 import BigCommerce
 import HTTPTypes
@@ -9,7 +10,7 @@ import Testing
 /// The platform's word: calls left of 150, and milliseconds until the reset.
 private func told(left: Int, reset: Int, window: Int = 30_000) -> QuotaHeaders {
   QuotaHeaders([
-    .windowMs: "\(window)", .resetMs: "\(reset)", .requestsQuota: "150", .requestsLeft: "\(left)",
+    .quotaWindow: "\(window)", .quotaReset: "\(reset)", .quota: "150", .quotaLeft: "\(left)",
   ])
 }
 
@@ -99,8 +100,8 @@ private func told(left: Int, reset: Int, window: Int = 30_000) -> QuotaHeaders {
       let sentAt = Duration.milliseconds(100_000 + call * 300)
       let rest = Duration.milliseconds(130_900) - sentAt
       let words = QuotaHeaders([
-        .requestsQuota: "150", .requestsLeft: "\(149 - call)",
-        .quotaField("X-Rate-Limit-Reset"): "\(rest.components.seconds)",
+        .quota: "150", .quotaLeft: "\(149 - call)",
+        .quotaResetSeconds: "\(rest.components.seconds)",
       ])
       window.take(words, sentAt: sentAt, now: sentAt + .milliseconds(5), inFlight: 0)
     }
@@ -111,7 +112,7 @@ private func told(left: Int, reset: Int, window: Int = 30_000) -> QuotaHeaders {
   @Test func `the names that circulate in guides are enough`() {
     var window = QuotaWindow()
     let words = QuotaHeaders([
-      .quotaField("X-Rate-Limit-Remaining"): "0", .quotaField("X-Rate-Limit-Reset"): "5",
+      .quotaRemaining: "0", .quotaResetSeconds: "5",
     ])
     window.take(words, sentAt: .seconds(99), now: .seconds(100), inFlight: 0)
     #expect(window.left == 0)
@@ -123,7 +124,7 @@ private func told(left: Int, reset: Int, window: Int = 30_000) -> QuotaHeaders {
   @Test func `a word without a reset does not hold for ever`() {
     var window = QuotaWindow()
     window.take(
-      QuotaHeaders([.requestsLeft: "0"]), sentAt: .seconds(99), now: .seconds(100), inFlight: 0)
+      QuotaHeaders([.quotaLeft: "0"]), sentAt: .seconds(99), now: .seconds(100), inFlight: 0)
     #expect(window.resetsAt == .seconds(130))
   }
 

@@ -1,3 +1,4 @@
+import Fields
 import Base
 import BigCommerce
 import HTTPTypes
@@ -53,8 +54,9 @@ struct PlatformQuota {
 
   private func headers(_ now: Duration) -> QuotaHeaders {
     QuotaHeaders([
-      .windowMs: "\(size.inMilliseconds)", .resetMs: "\((windowEnd - now).inMilliseconds + 1)",
-      .requestsQuota: "\(quota)", .requestsLeft: "\(quota - used)",
+      .quotaWindow: "\(size.inMilliseconds)",
+      .quotaReset: "\((windowEnd - now).inMilliseconds + 1)",
+      .quota: "\(quota)", .quotaLeft: "\(quota - used)",
     ])
   }
 }

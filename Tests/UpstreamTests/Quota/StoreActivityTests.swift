@@ -1,3 +1,4 @@
+import Fields
 import Base
 import BigCommerce
 import HTTPTypes
@@ -174,7 +175,7 @@ let trees = "/v3/catalog/trees/1/categories"
     let hand = ManualClock()
     let time = CallTime(clock: hand.clock, alarm: .sleeping(hand.clock))
     let stores = (0..<60_000).map { _ in StoreActivity() }
-    let quota = QuotaHeaders([.resetMs: "5000", .requestsLeft: "100", .requestsQuota: "150"])
+    let quota = QuotaHeaders([.quotaReset: "5000", .quotaLeft: "100", .quota: "150"])
     let before = try Footprint.current().residentKiB
     for store in stores {
       let pass = try await store.pass(demand("a"), time)

@@ -1,3 +1,4 @@
+import Fields
 import Base
 import BigCommerce
 import HTTPTypes
@@ -15,7 +16,7 @@ import Testing
   private var standing: StoreStanding? { activity.standing(now: hand.time.clock.now()) }
 
   private func end(_ pass: CallPass, _ status: Int = 200, retryAfter: String? = nil) {
-    var headers = HTTPFields()
+    var headers = FieldSection()
     headers[.retryAfter] = retryAfter
     activity.finish(
       pass, .answered(status: status, QuotaHeaders(headers)), seenAt: nil, hand.time)

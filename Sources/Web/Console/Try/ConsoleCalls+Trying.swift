@@ -1,3 +1,4 @@
+import Fields
 import Base
 import Gateway
 import HTTPTypes
@@ -11,7 +12,7 @@ extension ConsoleCalls {
   /// What came back.
   struct Reply: Sendable {
     let status: Int
-    let headers: HTTPFields
+    let headers: FieldSection
     /// At most ``ConsoleCalls/shownBytes``.
     let body: [UInt8]
     /// Whether there was more.
@@ -21,7 +22,7 @@ extension ConsoleCalls {
   }
 
   func send(
-    _ method: HTTPRequest.Method, _ target: String, _ headers: HTTPFields, body: [UInt8] = []
+    _ method: HTTPRequest.Method, _ target: String, _ headers: FieldSection, body: [UInt8] = []
   ) async -> Reply {
     let answer = await gateway.respond(
       to: GatewayRequest(

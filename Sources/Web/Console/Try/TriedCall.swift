@@ -1,3 +1,4 @@
+import Fields
 import Base
 import BigCommerce
 import Curl
@@ -39,11 +40,11 @@ struct TriedCall: Sendable {
   /// As the gateway takes it.
   var target: String { "/stores/\(store)\(path)" }
 
-  func headers(isDryRun: Bool) -> HTTPFields {
-    var headers: HTTPFields = [.accept: "application/json"]
+  func headers(isDryRun: Bool) -> FieldSection {
+    var headers: FieldSection = [.accept: "application/json"]
     if !sent.isEmpty { headers[.contentType] = "application/json" }
-    if isDryRun { headers[.known("Latchkey-Dry-Run")] = "true" }
-    if !app.isEmpty { headers[.known("Latchkey-App")] = app }
+    if isDryRun { headers[.latchkeyDryRun] = "true" }
+    if !app.isEmpty { headers[.latchkeyApp] = app }
     return headers
   }
 

@@ -1,3 +1,4 @@
+import Fields
 import Base
 import BigCommerce
 import Curl
@@ -109,13 +110,13 @@ struct TryDecision: Sendable {
 /// What came back from the store, or from the gateway in its place.
 enum TryAnswer {
   static func values(_ reply: ConsoleCalls.Reply) -> PageValues {
-    let origin = reply.headers[.known("Latchkey-Origin")]
+    let origin = reply.headers[.latchkeyOrigin]
     var values: PageValues = [
       "answerStatus": reply.status,
       "answerTone": reply.status < 300 ? "good" : reply.status < 400 ? "" : "bad",
       "speaker": origin == "gateway" ? "Latchkey" : "BigCommerce",
-      "headers": reply.headers.map { field in
-        ["headerName": field.name.rawName, "headerValue": field.value] as PageValues
+      "headers": reply.headers.pairs.map { field in
+        ["headerName": field.name, "headerValue": field.value] as PageValues
       },
       "bodyBytes": ConsoleWords.count(Int64(reply.body.count)), "isCut": reply.isCut,
       "isBroken": reply.isBroken, "isEmpty": reply.body.isEmpty,

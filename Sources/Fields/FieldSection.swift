@@ -1,0 +1,234 @@
+/// The header fields of a request or an answer: lines of a name and a value each, in their order.
+///
+/// The bytes of all lines stand in one piece of memory, and a list says where each begins, so a
+/// section costs two allocations however many fields it has, and reading it costs none. Names are
+/// kept as they are spelled and compared in any case.
+///
+/// Values hold no line ends and no NUL: whoever takes them from the wire has seen to that, and those
+/// that are appended as text are put right.
+/// - Source: RFC 9110, 5 (field section, field line).
+package struct FieldSection: Sendable {
+  /// One field, whose bytes in the section are `name: value`.
+  package struct Line: Sendable {
+    package let name: FieldName
+    fileprivate let nameLength: UInt16
+    fileprivate let start: UInt32
+    fileprivate let valueLength: UInt32
+
+    /// Name, colon, space and value among the section's bytes.
+    package var range: Range<Int> { Int(start)..<(valueStart + Int(valueLength)) }
+    package var nameRange: Range<Int> { Int(start)..<(Int(start) + Int(nameLength)) }
+    package var valueRange: Range<Int> { valueStart..<(valueStart + Int(valueLength)) }
+
+    private var valueStart: Int { Int(start) + Int(nameLength) + 2 }
+  }
+
+  package private(set) var bytes: [UInt8] = []
+  package private(set) var lines: [Line] = []
+
+  package init() {}
+
+  /// A section with room for so many bytes and lines.
+  package init(bytes: Int, lines: Int) {
+    self.bytes.reserveCapacity(bytes)
+    self.lines.reserveCapacity(lines)
+  }
+}
+
+// MARK: Reading
+
+extension FieldSection {
+  package var count: Int { lines.count }
+
+  /// The line's name as it is spelled.
+  package func name(of line: Line) -> String { text(line.nameRange) }
+
+  package func value(of line: Line) -> String { text(line.valueRange) }
+
+  /// Names and values as text.
+  package var pairs: [(name: String, value: String)] {
+    lines.map { (name(of: $0), value(of: $0)) }
+  }
+
+  package func has(_ name: FieldName) -> Bool {
+    for line in lines where line.name == name { return true }
+    return false
+  }
+
+  /// The value of the first field of that name; to set it leaves one, in the
+  /// first one's place.
+  package subscript(name: FieldName) -> String? {
+    get {
+      for line in lines where line.name == name { return value(of: line) }
+      return nil
+    }
+    set {
+      let place = lines.firstIndex { $0.name == name }
+      lines.removeAll { $0.name == name }
+      guard let newValue else { return }
+      append(name, newValue)
+      if let place, place < lines.count - 1 { lines.insert(lines.removeLast(), at: place) }
+    }
+  }
+
+  /// The value of the one field of that name; `nil` when there is none, or more than one.
+  package func only(_ name: FieldName) -> String? {
+    var found: Line?
+    for line in lines where line.name == name {
+      guard found == nil else { return nil }
+      found = line
+    }
+    return found.map { value(of: $0) }
+  }
+
+  /// The values of all fields of that name.
+  package func all(_ name: FieldName) -> [String] {
+    lines.filter { $0.name == name }.map { value(of: $0) }
+  }
+
+  /// Whether the first field of that name has that value.
+  package func first(_ name: FieldName, is text: String) -> Bool {
+    for line in lines where line.name == name { return holds(line.valueRange, text) }
+    return false
+  }
+
+  /// Whether the line's name begins with that text in lower case.
+  package func hasName(_ line: Line, beginningWith text: String) -> Bool {
+    let (bytes, text) = (bytes.span.extracting(line.nameRange), text.utf8.span)
+    guard bytes.count >= text.count else { return false }
+    for index in text.indices where text[index] != bytes[index].inLowerCase { return false }
+    return true
+  }
+
+  package func hasName(_ line: Line, containing byte: UInt8) -> Bool {
+    let bytes = bytes.span.extracting(line.nameRange)
+    for index in bytes.indices where bytes[index] == byte { return true }
+    return false
+  }
+
+  private func holds(_ range: Range<Int>, _ text: String) -> Bool {
+    let (mine, other) = (bytes.span.extracting(range), text.utf8.span)
+    guard mine.count == other.count else { return false }
+    for index in mine.indices where mine[index] != other[index] { return false }
+    return true
+  }
+
+  private func text(_ range: Range<Int>) -> String {
+    String(decoding: bytes[range], as: UTF8.self)
+  }
+}
+
+// MARK: Writing
+
+extension FieldSection {
+  /// Appends a field whose value holds no line end and no NUL.
+  ///
+  /// - Returns: the name, if it is known; `nil`, and nothing is appended, when it is no token.
+  @discardableResult
+  package mutating func append(_ name: Span<UInt8>, _ value: Span<UInt8>) -> FieldName? {
+    let known = FieldName.named(name)
+    guard known != .other || name.isToken else { return nil }
+    write(known, name, value)
+    return known
+  }
+
+  /// Appends a field under a name that is known.
+  package mutating func append(_ name: FieldName, _ value: String) {
+    precondition(name != .other)
+    if value.utf8.span.isFieldValue {
+      write(name, name.spelling.utf8.span, value.utf8.span)
+    } else {
+      write(name, name.spelling.utf8.span, Self.putRight(value).span)
+    }
+  }
+
+  /// Appends a field of another section.
+  package mutating func append(_ line: Line, of other: FieldSection) {
+    let start = bytes.count
+    bytes.append(contentsOf: other.bytes[line.range])
+    lines.append(
+      Line(
+        name: line.name, nameLength: line.nameLength, start: UInt32(start),
+        valueLength: line.valueLength))
+  }
+
+  package mutating func removeLast() {
+    lines.removeLast()
+  }
+
+  private mutating func write(_ known: FieldName, _ name: Span<UInt8>, _ value: Span<UInt8>) {
+    let start = bytes.count
+    append(name)
+    bytes.append(UInt8(ascii: ":"))
+    bytes.append(UInt8(ascii: " "))
+    append(value)
+    lines.append(
+      Line(
+        name: known, nameLength: UInt16(name.count), start: UInt32(start),
+        valueLength: UInt32(value.count)))
+  }
+
+  private mutating func append(_ more: Span<UInt8>) {
+    bytes.append(addingCapacity: more.count) { out in
+      for index in more.indices { out.append(more[index]) }
+    }
+  }
+
+  /// With spaces in place of bytes that no value may have, and none at its ends.
+  private static func putRight(_ value: String) -> [UInt8] {
+    let bytes = value.utf8.map { $0.isFieldByte ? $0 : UInt8(ascii: " ") }
+    let end = bytes.lastIndex { !$0.isBlank }.map { $0 + 1 } ?? 0
+    return Array(bytes[..<end].drop(while: \.isBlank))
+  }
+}
+
+extension FieldSection: Equatable {
+  /// Whether the same lines follow each other; bytes that no line names any more do not matter.
+  package static func == (left: FieldSection, right: FieldSection) -> Bool {
+    left.lines.count == right.lines.count
+      && zip(left.lines, right.lines).allSatisfy {
+        left.bytes[$0.range] == right.bytes[$1.range] && $0.nameLength == $1.nameLength
+      }
+  }
+}
+
+extension Span<UInt8> {
+  /// RFC 9110, 5.6.2, and no longer than any name that passes.
+  fileprivate var isToken: Bool {
+    guard !isEmpty, count <= Int(UInt16.max) else { return false }
+    for index in indices where !self[index].isTokenByte { return false }
+    return true
+  }
+
+  /// No control bytes but the tab.
+  package var hasOnlyFieldBytes: Bool {
+    for index in indices where !self[index].isFieldByte { return false }
+    return true
+  }
+
+  fileprivate var isFieldValue: Bool {
+    hasOnlyFieldBytes && (isEmpty || !self[0].isBlank && !self[count - 1].isBlank)
+  }
+}
+
+extension UInt8 {
+  /// RFC 9110, `tchar`.
+  package var isTokenByte: Bool {
+    switch self {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"):
+      true
+    case UInt8(ascii: "!"), UInt8(ascii: "#"), UInt8(ascii: "$"), UInt8(ascii: "%"),
+      UInt8(ascii: "&"), UInt8(ascii: "'"), UInt8(ascii: "*"), UInt8(ascii: "+"),
+      UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "^"), UInt8(ascii: "_"),
+      UInt8(ascii: "`"), UInt8(ascii: "|"), UInt8(ascii: "~"):
+      true
+    default: false
+    }
+  }
+
+  /// Any but control bytes; the tab is none.
+  package var isFieldByte: Bool { self >= 0x20 && self != 0x7F || self == 0x09 }
+
+  fileprivate var isBlank: Bool { self == 0x20 || self == 0x09 }
+}

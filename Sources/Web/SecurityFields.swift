@@ -1,0 +1,44 @@
+import Fields
+import HTTPTypes
+import NIOCore
+
+/// The fields that tell browsers to do nothing with an answer that we did not mean; on every
+/// answer.
+struct SecurityFields: Sendable {
+  private let fields: [(name: FieldName, field: HTTPField)]
+  /// The same as they go out, one behind the other.
+  private let section: FieldSection
+
+  /// - Parameter speaker: what `Latchkey-Origin` says of answers that do not say it themselves; the
+  ///   internal listener's only.
+  init(speaker: String?) {
+    var section: FieldSection = [
+      .contentTypeOptions: "nosniff", .referrerPolicy: "no-referrer", .cacheControl: "no-store",
+      .contentSecurityPolicy: "default-src 'none'; frame-ancestors 'none'",
+    ]
+    if let speaker { section.append(.latchkeyOrigin, speaker) }
+    self.section = section
+    fields = zip(section.lines, section.httpFields).map { ($0.name, $1) }
+  }
+
+  /// Adds what the answer does not say itself.
+  func apply(to headers: inout HTTPFields) {
+    for (_, field) in fields where !headers.has(field.name) { headers.append(field) }
+  }
+
+  /// Writes what an answer that has fields of these names does not say itself.
+  func write(besides names: FieldNameSet, to out: inout ByteBuffer) {
+    for line in section.lines where !names.contains(line.name) { section.write(line, to: &out) }
+  }
+
+  /// The fields as they go out, one line each.
+  var lines: String { fields.map { "\($1.name.rawName): \($1.value)\r\n" }.joined() }
+}
+
+extension FieldSection {
+  /// Writes a field as it goes out.
+  func write(_ line: Line, to out: inout ByteBuffer) {
+    out.writeBytes(bytes[line.range])
+    out.writeStaticString("\r\n")
+  }
+}
