@@ -25,7 +25,7 @@ extension HTTPRequest.Method {
 }
 
 /// BigCommerce's families of endpoints: rules as data.
-package struct EndpointFamilies: Sendable {
+package final class EndpointFamilies: Sendable {
   private let tree: SegmentTree
   private let ruled: [EndpointFamily]
   private let names: [String]
@@ -70,9 +70,7 @@ package struct EndpointFamilies: Sendable {
     }
     return path[..<end].dropFirst()
   }
-}
 
-extension EndpointFamilies {
   /// Reads lines of the form `name limit METHOD path [METHOD path …]`, and areas line by line.
   init(rules: String, areas: String) {
     var families: [EndpointFamily] = []

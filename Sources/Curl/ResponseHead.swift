@@ -63,8 +63,7 @@ struct ResponseHead {
 
   /// `HTTP/1.1 200 OK`: the reason may be empty, the space before it missing.
   private mutating func takeStatusLine(_ line: Span<UInt8>) throws(CurlError) {
-    let prefix: StaticString = "HTTP/1."
-    guard line.count >= 12, line.hasPrefix(prefix) else { throw .broken }
+    guard line.count >= 12, line.extracting(..<7).isText("HTTP/1.") else { throw .broken }
     switch line[7] {
     case UInt8(ascii: "1"): isHTTP10 = false
     case UInt8(ascii: "0"): isHTTP10 = true
@@ -86,7 +85,8 @@ struct ResponseHead {
     guard let colon = line.firstIndex(of: UInt8(ascii: ":")), colon > 0, line.hasOnlyFieldBytes
     else { throw .broken }
     let nameBytes = line.extracting(0..<colon)
-    let value = line.extracting(line.trimming((colon + 1)..<line.count))
+    let rest = line.extracting((colon + 1)...)
+    let value = rest.extracting(rest.trimmedRange)
     guard let name = append(nameBytes, value) else { throw .broken }
     if name == .contentLength { hasLength = true }
     if name == .transferEncoding { hasCoding = true }
@@ -159,24 +159,8 @@ private func decimal(_ digits: Span<UInt8>) -> Int? {
 }
 
 extension Span<UInt8> {
-  fileprivate func hasPrefix(_ prefix: StaticString) -> Bool {
-    guard count >= prefix.utf8CodeUnitCount else { return false }
-    return prefix.withUTF8Buffer { bytes in
-      for index in bytes.indices where unsafe bytes[index] != self[index] { return false }
-      return true
-    }
-  }
-
   fileprivate func firstIndex(of byte: UInt8) -> Int? {
     for index in indices where self[index] == byte { return index }
     return nil
-  }
-
-  /// The range without spaces and tabs at both ends.
-  fileprivate func trimming(_ range: Range<Int>) -> Range<Int> {
-    var (start, end) = (range.lowerBound, range.upperBound)
-    while start < end, self[start] == 0x20 || self[start] == 0x09 { start += 1 }
-    while end > start, self[end - 1] == 0x20 || self[end - 1] == 0x09 { end -= 1 }
-    return start..<end
   }
 }

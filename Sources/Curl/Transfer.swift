@@ -9,11 +9,20 @@ struct TransferID: Hashable, Sendable {
 }
 
 /// What the caller hands to the loop.
-struct TransferOrder: Sendable {
+final class TransferOrder: Sendable {
   let id: TransferID
   let request: CurlRequest
   let worker: Worker
   let caller: CurlClient.Completion
+
+  init(
+    id: TransferID, request: CurlRequest, worker: Worker, caller: @escaping CurlClient.Completion
+  ) {
+    self.id = id
+    self.request = request
+    self.worker = worker
+    self.caller = caller
+  }
 }
 
 /// One request and its answer, on the loop.

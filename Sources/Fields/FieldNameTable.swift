@@ -143,10 +143,3 @@ struct FieldNameTable: Sendable {
     .xssProtection: "X-XSS-Protection",
   ]
 }
-
-extension UInt8 {
-  /// The letter in lower case; any other byte as it is.
-  package var inLowerCase: UInt8 {
-    UInt8(ascii: "A") <= self && self <= UInt8(ascii: "Z") ? self | 0x20 : self
-  }
-}

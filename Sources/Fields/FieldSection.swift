@@ -88,29 +88,21 @@ extension FieldSection {
 
   /// Whether the first field of that name has that value.
   package func first(_ name: FieldName, is text: String) -> Bool {
-    for line in lines where line.name == name { return holds(line.valueRange, text) }
+    for line in lines where line.name == name {
+      return bytes.span.extracting(line.valueRange).isText(text)
+    }
     return false
   }
 
   /// Whether the line's name begins with that text in lower case.
   package func hasName(_ line: Line, beginningWith text: String) -> Bool {
-    let (bytes, text) = (bytes.span.extracting(line.nameRange), text.utf8.span)
-    guard bytes.count >= text.count else { return false }
-    for index in text.indices where text[index] != bytes[index].inLowerCase { return false }
-    return true
+    bytes.span.extracting(line.nameRange).beginsInAnyCase(with: text)
   }
 
   package func hasName(_ line: Line, containing byte: UInt8) -> Bool {
     let bytes = bytes.span.extracting(line.nameRange)
     for index in bytes.indices where bytes[index] == byte { return true }
     return false
-  }
-
-  private func holds(_ range: Range<Int>, _ text: String) -> Bool {
-    let (mine, other) = (bytes.span.extracting(range), text.utf8.span)
-    guard mine.count == other.count else { return false }
-    for index in mine.indices where mine[index] != other[index] { return false }
-    return true
   }
 
   private func text(_ range: Range<Int>) -> String {
@@ -158,20 +150,16 @@ extension FieldSection {
 
   private mutating func write(_ known: FieldName, _ name: Span<UInt8>, _ value: Span<UInt8>) {
     let start = bytes.count
-    append(name)
-    bytes.append(UInt8(ascii: ":"))
-    bytes.append(UInt8(ascii: " "))
-    append(value)
+    bytes.append(addingCapacity: name.count + 2 + value.count) { out in
+      for index in name.indices { out.append(name[index]) }
+      out.append(UInt8(ascii: ":"))
+      out.append(UInt8(ascii: " "))
+      for index in value.indices { out.append(value[index]) }
+    }
     lines.append(
       Line(
         name: known, nameLength: UInt16(name.count), start: UInt32(start),
         valueLength: UInt32(value.count)))
-  }
-
-  private mutating func append(_ more: Span<UInt8>) {
-    bytes.append(addingCapacity: more.count) { out in
-      for index in more.indices { out.append(more[index]) }
-    }
   }
 
   /// With spaces in place of bytes that no value may have, and none at its ends.
@@ -190,45 +178,4 @@ extension FieldSection: Equatable {
         left.bytes[$0.range] == right.bytes[$1.range] && $0.nameLength == $1.nameLength
       }
   }
-}
-
-extension Span<UInt8> {
-  /// RFC 9110, 5.6.2, and no longer than any name that passes.
-  fileprivate var isToken: Bool {
-    guard !isEmpty, count <= Int(UInt16.max) else { return false }
-    for index in indices where !self[index].isTokenByte { return false }
-    return true
-  }
-
-  /// No control bytes but the tab.
-  package var hasOnlyFieldBytes: Bool {
-    for index in indices where !self[index].isFieldByte { return false }
-    return true
-  }
-
-  fileprivate var isFieldValue: Bool {
-    hasOnlyFieldBytes && (isEmpty || !self[0].isBlank && !self[count - 1].isBlank)
-  }
-}
-
-extension UInt8 {
-  /// RFC 9110, `tchar`.
-  package var isTokenByte: Bool {
-    switch self {
-    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-      UInt8(ascii: "0")...UInt8(ascii: "9"):
-      true
-    case UInt8(ascii: "!"), UInt8(ascii: "#"), UInt8(ascii: "$"), UInt8(ascii: "%"),
-      UInt8(ascii: "&"), UInt8(ascii: "'"), UInt8(ascii: "*"), UInt8(ascii: "+"),
-      UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "^"), UInt8(ascii: "_"),
-      UInt8(ascii: "`"), UInt8(ascii: "|"), UInt8(ascii: "~"):
-      true
-    default: false
-    }
-  }
-
-  /// Any but control bytes; the tab is none.
-  package var isFieldByte: Bool { self >= 0x20 && self != 0x7F || self == 0x09 }
-
-  fileprivate var isBlank: Bool { self == 0x20 || self == 0x09 }
 }

@@ -18,19 +18,13 @@ package enum FieldNames {
     let known = FieldName.named(bytes)
     if known != .other {
       for names in [written, lowered] {
-        if let name = names[Int(known.rawValue)], isSame(name.rawName.utf8.span, bytes) {
+        if let name = names[Int(known.rawValue)], bytes.isText(name.rawName) {
           return name
         }
       }
     }
     guard let text = try? UTF8Span(validating: bytes) else { return nil }
     return HTTPField.Name(String(copying: text))
-  }
-
-  private static func isSame(_ known: Span<UInt8>, _ bytes: Span<UInt8>) -> Bool {
-    guard known.count == bytes.count else { return false }
-    for index in known.indices where known[index] != bytes[index] { return false }
-    return true
   }
 }
 

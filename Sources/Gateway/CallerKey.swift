@@ -10,38 +10,42 @@ package enum CallerKey {
   /// `nil` when there is none, when one is malformed or given twice, and when both are there and
   /// differ: then nobody can say who is calling.
   package static func read(_ fields: FieldSection) -> (id: String, digest: KeyDigest)? {
-    var bearer: String?
-    var token: String?
+    var bearer: FieldSection.Line?
+    var token: FieldSection.Line?
     for line in fields.lines {
       switch line.name {
       case .authorization:
         guard bearer == nil else { return nil }
-        bearer = fields.value(of: line)
+        bearer = line
       case .authToken:
         guard token == nil else { return nil }
-        token = fields.value(of: line)
+        token = line
       default: break
       }
     }
-    switch (bearer, token) {
-    case (nil, nil): return nil
-    case (nil, let token?): return ServiceKey.parse(token)
-    case (let bearer?, nil): return credentials(bearer).flatMap { ServiceKey.parse($0) }
-    case (let bearer?, let token?):
-      guard let credentials = credentials(bearer), constantTimeEqual(credentials.utf8, token.utf8)
-      else { return nil }
-      return ServiceKey.parse(token)
+    let bytes = fields.bytes.span
+    guard let bearer else {
+      return token.flatMap { ServiceKey.parse(bytes.extracting($0.valueRange)) }
     }
+    guard let credentials = credentials(bytes, bearer.valueRange) else { return nil }
+    if let token {
+      let both = (fields.bytes[credentials], fields.bytes[token.valueRange])
+      guard constantTimeEqual(both.0, both.1) else { return nil }
+    }
+    return ServiceKey.parse(bytes.extracting(credentials))
   }
 
   private static let scheme = Array("bearer ".utf8)
 
-  /// What follows the scheme `Bearer`, in any case, and one space or more.
-  private static func credentials(_ value: String) -> Substring? {
-    let bytes = value.utf8
-    guard bytes.count > scheme.count,
-      zip(bytes, scheme).allSatisfy({ $0 == $1 || $0 | 0x20 == $1 && $1 != 0x20 })
-    else { return nil }
-    return Substring(bytes.dropFirst(scheme.count).drop { $0 == UInt8(ascii: " ") })
+  /// Where that stands which follows the scheme `Bearer`, in any case, and one space or more.
+  private static func credentials(_ bytes: Span<UInt8>, _ value: Range<Int>) -> Range<Int>? {
+    guard value.count > scheme.count else { return nil }
+    for (index, letter) in scheme.enumerated() {
+      let byte = bytes[value.lowerBound + index]
+      guard byte == letter || byte.inLowerCase == letter else { return nil }
+    }
+    var start = value.lowerBound + scheme.count
+    while start < value.upperBound, bytes[start] == UInt8(ascii: " ") { start += 1 }
+    return start..<value.upperBound
   }
 }

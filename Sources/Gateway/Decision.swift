@@ -28,7 +28,7 @@ package struct CallFacts: Sendable {
 }
 
 /// A call that may be made.
-package struct CallPlan: Sendable {
+package final class CallPlan: Sendable {
   package let target: Target
   package let controls: Controls
   package let store: StoreEntry
@@ -41,6 +41,19 @@ package struct CallPlan: Sendable {
   package let demand: QuotaDemand
   /// The write that the call is, if it has an `Idempotency-Key`.
   let keyed: KeyedCall?
+
+  init(
+    target: Target, controls: Controls, store: StoreEntry, token: Secret<String>, key: KeyEntry,
+    demand: QuotaDemand, keyed: KeyedCall?
+  ) {
+    self.target = target
+    self.controls = controls
+    self.store = store
+    self.token = token
+    self.key = key
+    self.demand = demand
+    self.keyed = keyed
+  }
 }
 
 /// A call that is to have its effect once.

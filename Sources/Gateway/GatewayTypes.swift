@@ -1,12 +1,11 @@
 package import Base
-import Curl
 package import Fields
 package import HTTPTypes
 package import NIOCore
 package import Upstream
 
 /// One call of an internal service, as it arrived; nothing is checked yet but HTTP's own rules.
-package struct GatewayRequest: Sendable {
+package final class GatewayRequest: Sendable {
   /// The body as it streams in; reading it slowly slows the caller down.
   package typealias Body = any AsyncSequence<ByteBuffer, any Error> & Sendable
 

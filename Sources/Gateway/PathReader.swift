@@ -6,30 +6,51 @@ import Base
 /// in paths, `%` among them. So a second decoding finds nothing to decode, and one check holds for
 /// every depth.
 enum PathReader {
-  /// The segments between slashes, still encoded; a single trailing slash makes no further one.
-  static func segments(of path: Substring.UTF8View) throws(TargetFault) -> [Substring] {
-    guard path.first == UInt8(ascii: "/") else { throw .notOriginForm }
-    var segments: [Substring] = []
-    segments.reserveCapacity(8)
-    var rest = path.dropFirst()
-    while !rest.isEmpty {
-      let segment = rest.prefix { $0 != UInt8(ascii: "/") }
-      guard !segment.isEmpty else { throw .emptySegment }
-      try check(segment)
-      segments.append(Substring(segment))
-      rest = rest[segment.endIndex...].dropFirst()
+  /// Segments between slashes, still encoded; a single trailing slash makes no further one.
+  struct Segments {
+    fileprivate(set) var count = 0
+    fileprivate(set) var first = 0..<0
+    fileprivate(set) var second = 0..<0
+    fileprivate(set) var third = 0..<0
+
+    fileprivate mutating func append(_ segment: Range<Int>) {
+      switch count {
+      case 0: first = segment
+      case 1: second = segment
+      case 2: third = segment
+      default: break
+      }
+      count += 1
+    }
+  }
+
+  static func segments(of path: Span<UInt8>) throws(TargetFault) -> Segments {
+    guard !path.isEmpty, path[0] == UInt8(ascii: "/") else { throw .notOriginForm }
+    var segments = Segments()
+    var start = 1
+    while start < path.count {
+      let end = try readSegment(path, from: start)
+      guard end > start else { throw .emptySegment }
+      segments.append(start..<end)
+      start = end + 1
     }
     return segments
   }
 
+  /// Checks one segment, and says where it ends.
+  ///
   /// Segments of nothing but dots and spaces count as dot segments: some decoders trim spaces and
   /// further dots.
-  private static func check(_ segment: Substring.UTF8View) throws(TargetFault) {
+  private static func readSegment(
+    _ path: Span<UInt8>, from start: Int
+  ) throws(TargetFault) -> Int {
     var names = false
-    var rest = segment
-    while let byte = rest.popFirst() {
+    var index = start
+    while index < path.count, path[index] != UInt8(ascii: "/") {
+      let byte = path[index]
+      index += 1
       switch byte {
-      case UInt8(ascii: "%"): names = try checkEscape(&rest) || names
+      case UInt8(ascii: "%"): names = try checkEscape(path, &index) || names
       case UInt8(ascii: "."): continue
       case UInt8(ascii: "\\"): throw .backslash
       case UInt8(ascii: ";"): throw .semicolon
@@ -38,13 +59,16 @@ enum PathReader {
       default: throw .forbiddenByte
       }
     }
-    guard names else { throw .dotSegment }
+    guard names || index == start else { throw .dotSegment }
+    return index
   }
 
   /// Checks what follows a `%`; whether the character it stands for can name something (a space
   /// cannot).
-  private static func checkEscape(_ rest: inout Substring.UTF8View) throws(TargetFault) -> Bool {
-    guard let byte = takeHexPair(&rest) else { throw .malformedEscape }
+  private static func checkEscape(
+    _ path: Span<UInt8>, _ index: inout Int
+  ) throws(TargetFault) -> Bool {
+    guard let byte = takeHexPair(path, &index) else { throw .malformedEscape }
     switch byte {
     case UInt8(ascii: "/"), UInt8(ascii: "\\"), UInt8(ascii: "."), UInt8(ascii: "%"),
       UInt8(ascii: ";"), 0..<0x20, 0x7F:
@@ -52,7 +76,7 @@ enum PathReader {
     case 0x20: return false
     case 0..<0x80: return true
     default:
-      try checkScalar(startingWith: byte, &rest)
+      try checkScalar(startingWith: byte, path, &index)
       return true
     }
   }
@@ -62,14 +86,14 @@ enum PathReader {
   /// The character must not be one that normalising or byte-cutting decoders take for a character
   /// with a meaning.
   private static func checkScalar(
-    startingWith first: UInt8, _ rest: inout Substring.UTF8View
+    startingWith first: UInt8, _ path: Span<UInt8>, _ index: inout Int
   ) throws(TargetFault) {
     var bytes = [first]
     let count = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2
     while bytes.count < count {
-      guard rest.popFirst() == UInt8(ascii: "%"), let next = takeHexPair(&rest) else {
-        throw .malformedEscape
-      }
+      guard index < path.count, path[index] == UInt8(ascii: "%") else { throw .malformedEscape }
+      index += 1
+      guard let next = takeHexPair(path, &index) else { throw .malformedEscape }
       bytes.append(next)
     }
     guard let scalar = String(validating: bytes, as: UTF8.self)?.unicodeScalars.first else {
@@ -80,11 +104,11 @@ enum PathReader {
     else { throw .forbiddenEscape }
   }
 
-  private static func takeHexPair(_ rest: inout Substring.UTF8View) -> UInt8? {
-    guard let high = rest.first.flatMap(Hex.value),
-      let low = rest.dropFirst().first.flatMap(Hex.value)
+  private static func takeHexPair(_ path: Span<UInt8>, _ index: inout Int) -> UInt8? {
+    guard index + 1 < path.count, let high = Hex.value(path[index]),
+      let low = Hex.value(path[index + 1])
     else { return nil }
-    rest = rest.dropFirst(2)
+    index += 2
     return high << 4 | low
   }
 

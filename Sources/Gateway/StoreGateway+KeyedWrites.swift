@@ -1,7 +1,6 @@
 import Base
 import Curl
 import Fields
-import HTTPTypes
 import NIOCore
 import Storage
 import Upstream

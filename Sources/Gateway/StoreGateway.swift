@@ -2,7 +2,6 @@ package import Base
 import BigCommerce
 import Curl
 import Fields
-import HTTPTypes
 package import Logging
 import NIOCore
 package import Storage

@@ -1,4 +1,5 @@
 package import Base
+import Fields
 
 /// The path and query of a call through the gateway, read once and found canonical.
 ///
@@ -20,37 +21,47 @@ package struct Target: Hashable, Sendable {
 
   /// Reads a request target in origin form.
   package init(parsing text: String) throws(TargetFault) {
-    let bytes = text.utf8
-    let path = bytes.prefix { $0 != UInt8(ascii: "?") }
-    try Target.checkQuery(bytes[path.endIndex...].dropFirst())
+    let bytes = text.utf8.span
+    var end = 0
+    while end < bytes.count, bytes[end] != UInt8(ascii: "?") { end += 1 }
+    if end < bytes.count { try Target.checkQuery(bytes.extracting((end + 1)...)) }
+    let path = bytes.extracting(..<end)
     let segments = try PathReader.segments(of: path)
-    guard segments.count >= 3, segments[0] == "stores" else { throw .notAStorePath }
-    guard let store = StoreHash(segments[1]) else { throw .storeHash }
-    surface = try Target.surface(segments, trailingSlash: path.last == UInt8(ascii: "/"))
+    guard segments.count >= 3, path.extracting(segments.first).isText("stores") else {
+      throw .notAStorePath
+    }
+    guard let store = StoreHash(text.substring(segments.second)) else { throw .storeHash }
+    surface = try Target.surface(path, segments)
     self.text = text
     self.store = store
     // The slash before the third segment is the byte after the second.
-    resourcePath = Substring(path)[segments[1].endIndex...]
+    resourcePath = text.substring(segments.second.upperBound..<end)
   }
 
   private static func surface(
-    _ segments: [Substring], trailingSlash: Bool
+    _ path: Span<UInt8>, _ segments: PathReader.Segments
   ) throws(TargetFault) -> Surface {
-    switch segments[2] {
-    case "v2": return .v2
-    case "v3": return .v3
-    case "graphql":
-      guard segments.count == 3, !trailingSlash else { throw .behindGraphQL }
-      return .graphql
-    default: throw .surface
-    }
+    let name = path.extracting(segments.third)
+    if name.isText("v3") { return .v3 }
+    if name.isText("v2") { return .v2 }
+    guard name.isText("graphql") else { throw .surface }
+    guard segments.third.upperBound == path.count else { throw .behindGraphQL }
+    return .graphql
   }
 
   /// A query passes verbatim: any printable ASCII but `#`.
-  private static func checkQuery(_ query: Substring.UTF8View) throws(TargetFault) {
-    for byte in query {
-      guard byte > 0x20, byte < 0x7F else { throw .forbiddenByte }
-      guard byte != UInt8(ascii: "#") else { throw .fragment }
+  private static func checkQuery(_ query: Span<UInt8>) throws(TargetFault) {
+    for index in query.indices {
+      guard query[index] > 0x20, query[index] < 0x7F else { throw .forbiddenByte }
+      guard query[index] != UInt8(ascii: "#") else { throw .fragment }
     }
+  }
+}
+
+extension String {
+  /// The text of these bytes, at whose ends characters begin.
+  fileprivate func substring(_ bytes: Range<Int>) -> Substring {
+    let start = utf8.index(utf8.startIndex, offsetBy: bytes.lowerBound)
+    return self[start..<utf8.index(start, offsetBy: bytes.count)]
   }
 }

@@ -1,9 +1,8 @@
-import Fields
 import Base
 import BigCommerce
 import Curl
+import Fields
 import Gateway
-import HTTPTypes
 import Postgres
 import Storage
 import Upstream

@@ -1,8 +1,8 @@
-import Fields
 import Base
 import BigCommerce
 import Curl
 import Events
+import Fields
 import Gateway
 import HTTPTypes
 import Install

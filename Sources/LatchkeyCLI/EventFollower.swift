@@ -1,7 +1,6 @@
-import Fields
 import Base
 import Curl
-import HTTPTypes
+import Fields
 import NIOCore
 
 /// Follows the feed over its stream, and comes again by itself after an interruption.

@@ -57,7 +57,7 @@ package struct StoreCall: Sendable {
 }
 
 /// The transfer of a call and what is learned from it; who may call what is decided before.
-package struct Upstream: Sendable {
+package final class Upstream: Sendable {
   /// Request bodies of known length up to this are held until the answer, so that they can be sent
   /// again.
   private static let heldBody = ByteCount.mebibytes(1)

@@ -29,23 +29,31 @@ package struct ServiceKey: Sendable {
       id: id, digest: KeyDigest(of: bytes), text: Secret(String(decoding: bytes, as: UTF8.self)))
   }
 
-  /// The digest and ID of a key as a caller presents it, or `nil` when it is no key: two small
-  /// allocations and one hash.
+  /// The digest and ID of a key as a caller presents it, or `nil` when it is no key: one small
+  /// allocation and one hash.
   ///
   /// It refuses, without a look-up, whatever has another length, another character or a wrong
   /// checksum.
-  package static func parse(_ text: some StringProtocol) -> (id: String, digest: KeyDigest)? {
-    guard text.utf8.count == length else { return nil }
-    let bytes = Array(text.utf8)
+  package static func parse(_ presented: Span<UInt8>) -> (id: String, digest: KeyDigest)? {
+    guard presented.count == length else { return nil }
+    var bytes: [UInt8] = []
+    bytes.append(addingCapacity: length) { out in
+      for index in presented.indices { out.append(presented[index]) }
+    }
     let idEnd = 3 + idLength
     let secretEnd = idEnd + 1 + secretLength
-    guard bytes[0] == prefix[0], bytes[1] == prefix[1], bytes[2] == prefix[2],
+    guard bytes.starts(with: prefix),
       bytes[idEnd] == UInt8(ascii: "_"), bytes[secretEnd] == UInt8(ascii: "_"),
       bytes[3..<idEnd].allSatisfy(Base32.allows),
       bytes[(idEnd + 1)..<secretEnd].allSatisfy(Base32.allows),
       Checksum.matches(Checksum.number(of: bytes[..<secretEnd]), bytes[(secretEnd + 1)...])
     else { return nil }
     return (String(decoding: bytes[3..<idEnd], as: UTF8.self), KeyDigest(of: bytes))
+  }
+
+  /// The same of a key as text.
+  package static func parse(_ text: String) -> (id: String, digest: KeyDigest)? {
+    parse(text.utf8.span)
   }
 
   /// Whether a text is a key's public part.

@@ -1,8 +1,7 @@
-import Fields
 import Base
 import BigCommerce
-import Curl
 package import Events
+import Fields
 import Gateway
 import Hummingbird
 import NIOCore

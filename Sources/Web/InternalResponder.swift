@@ -1,7 +1,6 @@
-import Fields
 package import Base
 import BigCommerce
-import Curl
+import Fields
 import Gateway
 package import HTTPTypes
 import Hummingbird

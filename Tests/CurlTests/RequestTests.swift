@@ -1,6 +1,6 @@
-import Fields
 import Base
 import CCurl
+import Fields
 import HTTPTypes
 import NIOCore
 import Testing

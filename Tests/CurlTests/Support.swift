@@ -1,5 +1,5 @@
-import Fields
 import Base
+import Fields
 import Foundation
 import HTTPTypes
 import NIOCore

@@ -1,6 +1,6 @@
-import Fields
 import Base
 import BigCommerce
+import Fields
 import Gateway
 import HTTPTypes
 import NIOCore

@@ -1,7 +1,7 @@
-import Fields
 import Base
 import BigCommerce
 import Curl
+import Fields
 import Gateway
 import HTTPTypes
 import Logging

@@ -1,5 +1,5 @@
-import Fields
 import Base
+import Fields
 import Gateway
 import HTTPTypes
 import NIOCore

@@ -1,6 +1,6 @@
-import Fields
 import Base
 import Curl
+import Fields
 import HTTPTypes
 import NIOCore
 import NIOPosix

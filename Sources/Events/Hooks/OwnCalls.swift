@@ -1,7 +1,7 @@
-import Fields
 import Base
 import BigCommerce
 import Curl
+import Fields
 import HTTPTypes
 import NIOCore
 package import Upstream

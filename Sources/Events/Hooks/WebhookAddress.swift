@@ -1,5 +1,5 @@
-import Fields
 package import Base
+import Fields
 
 /// Where an installation's webhooks arrive, and what they must carry to be believed.
 ///

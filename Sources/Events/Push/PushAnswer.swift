@@ -1,7 +1,6 @@
-import Fields
 import Base
 import BigCommerce
-import HTTPTypes
+import Fields
 package import Storage
 
 /// What a subscriber made of a push.

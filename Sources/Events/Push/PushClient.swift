@@ -1,7 +1,7 @@
-import Fields
 package import Base
 package import BigCommerce
 package import Curl
+import Fields
 import HTTPTypes
 import NIOCore
 import Storage

@@ -1,7 +1,7 @@
-import Fields
 package import Base
 import BigCommerce
 import Curl
+import Fields
 import HTTPTypes
 package import Logging
 import NIOCore

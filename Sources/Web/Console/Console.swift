@@ -1,7 +1,6 @@
-import Fields
 package import Base
 import BigCommerce
-import Curl
+import Fields
 package import Gateway
 import HTTPTypes
 import Hummingbird

@@ -1,6 +1,5 @@
-import Fields
 import Base
-import Curl
+import Fields
 import Gateway
 import HTTPTypes
 import NIOCore

@@ -1,6 +1,5 @@
-import Fields
 import Base
-import Curl
+import Fields
 import HTTPTypes
 
 /// Tells acts of our own pages from those that another site makes a browser send.

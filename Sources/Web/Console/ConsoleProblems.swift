@@ -1,6 +1,5 @@
-import Fields
 import Base
-import Curl
+import Fields
 import HTTPTypes
 import NIOCore
 

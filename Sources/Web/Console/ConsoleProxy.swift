@@ -1,6 +1,5 @@
-import Fields
 package import Base
-import Curl
+import Fields
 package import HTTPTypes
 
 /// A proxy that logs people in (SSO) and names them to the console.

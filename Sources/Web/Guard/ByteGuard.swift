@@ -58,6 +58,8 @@ final class ByteGuard: ChannelDuplexHandler, RemovableChannelHandler {
   var bodyIsWanted = false
   private var isProcessing = false
   private var readIsHeld = false
+  /// Whether something was passed on since the last end of a read.
+  private var hasPassedOn = false
 
   init(state: ListenerState, connection: Connection, isSurplus: Bool) {
     self.state = state
@@ -141,7 +143,7 @@ final class ByteGuard: ChannelDuplexHandler, RemovableChannelHandler {
   }
 
   func channelReadComplete(context: ChannelHandlerContext) {
-    context.fireChannelReadComplete()
+    endPassingOn(context)
     switch phase {
     // Nobody else asks for bytes any more, and the client's end must be seen.
     case .finishing, .lingering: context.read()
@@ -217,10 +219,22 @@ final class ByteGuard: ChannelDuplexHandler, RemovableChannelHandler {
           path: RequestHead.path(in: bytes.readableBytesView))
         return false
       }
-      if !enterLane(bytes) { context.fireChannelRead(wrapInboundOut(bytes)) }
+      if !enterLane(bytes) { pass(on: bytes, context) }
       if pending.readableBytes == 0 { pending = ByteBuffer() }
       return true
     }
+  }
+
+  private func pass(on bytes: ByteBuffer, _ context: ChannelHandlerContext) {
+    hasPassedOn = true
+    context.fireChannelRead(wrapInboundOut(bytes))
+  }
+
+  /// Nobody behind this hears of reads that bring requests of the lane only.
+  private func endPassingOn(_ context: ChannelHandlerContext) {
+    guard hasPassedOn else { return }
+    hasPassedOn = false
+    context.fireChannelReadComplete()
   }
 
   /// Takes the request in, or says why not.
@@ -265,7 +279,7 @@ final class ByteGuard: ChannelDuplexHandler, RemovableChannelHandler {
         phase = .body(scanner)
       }
       if pending.readableBytes == 0 { pending = ByteBuffer() }
-      context.fireChannelRead(wrapInboundOut(bytes))
+      pass(on: bytes, context)
     } catch {
       refuse(error)
     }
@@ -334,7 +348,7 @@ final class ByteGuard: ChannelDuplexHandler, RemovableChannelHandler {
     rearm()
     if pending.readableBytes > 0 {
       process()
-      context?.fireChannelReadComplete()
+      if let context { endPassingOn(context) }
     }
   }
 

@@ -1,11 +1,4 @@
-/// Decides whether a byte may stand in a method or a field name (RFC 9110 5.6.2).
-func isTokenByte(_ byte: UInt8) -> Bool {
-  switch byte {
-  case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
-  case 0x21, 0x23...0x27, 0x2A, 0x2B, 0x2D, 0x2E, 0x5E...0x60, 0x7C, 0x7E: true
-  default: false
-  }
-}
+import Fields
 
 func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }
 
@@ -24,37 +17,8 @@ extension Span<UInt8> {
     return true
   }
 
-  /// Whether these are exactly the bytes of `text`.
-  func isText(_ text: StaticString) -> Bool {
-    isSame(as: text) { $0 }
-  }
-
-  /// Whether these are the bytes of `text`, which is in lower case, in any case.
-  func isField(_ text: StaticString) -> Bool {
-    isSame(as: text) { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }
-  }
-
-  private func isSame(as text: StaticString, _ fold: (UInt8) -> UInt8) -> Bool {
-    guard text.utf8CodeUnitCount == count else { return false }
-    var index = 0
-    for byte in text.description.utf8 {
-      guard fold(self[index]) == byte else { return false }
-      index += 1
-    }
-    return true
-  }
-
-  /// The part without spaces and tabs at both ends.
-  var trimmedRange: Range<Int> {
-    var start = 0
-    var end = count
-    while start < end, self[start] == 0x20 || self[start] == 0x09 { start += 1 }
-    while end > start, self[end - 1] == 0x20 || self[end - 1] == 0x09 { end -= 1 }
-    return start..<end
-  }
-
   /// Whether a comma-separated list holds `item`, which is in lower case, in any case.
-  func hasListItem(_ item: StaticString) -> Bool {
+  func hasListItem(_ item: String) -> Bool {
     var start = 0
     while start <= count {
       var end = start

@@ -1,5 +1,4 @@
 import Fields
-import Curl
 import HTTPTypes
 import NIOCore
 import NIOHTTP1

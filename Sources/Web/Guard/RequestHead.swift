@@ -1,3 +1,5 @@
+import Fields
+
 /// What the guard knows of a request whose head it let pass.
 struct RequestHead: Equatable {
   /// How the body is delimited.
@@ -58,7 +60,7 @@ extension RequestHead {
     var space = 0
     while space < line.count, line[space] != 0x20 { space += 1 }
     let method = line.extracting(0..<space)
-    guard space > 0, space < line.count, method.all(isTokenByte) else { throw .malformed }
+    guard space > 0, space < line.count, method.all(\.isTokenByte) else { throw .malformed }
     let rest = line.extracting((space + 1)..<line.count)
     // " HTTP/1.1"
     guard rest.count > 9 else { throw .malformed }
@@ -105,7 +107,7 @@ extension RequestHead {
     var colon = 0
     while colon < line.count, line[colon] != UInt8(ascii: ":") {
       // A space before the colon, and a folded line, fail here.
-      guard isTokenByte(line[colon]) else { throw .malformed }
+      guard line[colon].isTokenByte else { throw .malformed }
       colon += 1
     }
     guard colon > 0, colon < line.count else { throw .malformed }

@@ -4,7 +4,7 @@ import HTTPTypes
 import NIOCore
 
 /// A request in the lane, until its answer is written.
-struct LaneRequest: Sendable {
+final class LaneRequest: Sendable {
   let method: HTTPRequest.Method
   /// The raw request target, byte for byte.
   let target: String

@@ -1,8 +1,7 @@
 import Base
-import Fields
 import Events
+import Fields
 import Gateway
-import HTTPTypes
 import NIOCore
 import Upstream
 
@@ -80,8 +79,8 @@ extension GatewayResponse {
 }
 
 extension Span<UInt8> {
-  fileprivate func begins(with text: StaticString) -> Bool {
-    let length = text.utf8CodeUnitCount
+  fileprivate func begins(with text: String) -> Bool {
+    let length = text.utf8.count
     return count >= length && extracting(0..<length).isText(text)
   }
 }

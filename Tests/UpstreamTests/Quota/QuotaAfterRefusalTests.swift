@@ -1,5 +1,5 @@
-import Fields
 import BigCommerce
+import Fields
 import HTTPTypes
 import Testing
 

@@ -1,6 +1,6 @@
-import Fields
 import Base
 import BigCommerce
+import Fields
 import HTTPTypes
 import Prometheus
 import Storage

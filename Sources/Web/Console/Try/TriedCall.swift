@@ -1,7 +1,6 @@
-import Fields
 import Base
 import BigCommerce
-import Curl
+import Fields
 import HTTPTypes
 
 /// A call as somebody wrote it into the form.

@@ -1,7 +1,6 @@
-import Fields
 import Base
 import BigCommerce
-import Curl
+import Fields
 import HTTPTypes
 
 /// A client for one store: what the gateway would decide about a call, and what comes of it.
