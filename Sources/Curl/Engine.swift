@@ -306,7 +306,7 @@ extension Engine {
 
   /// Sets the loop's timer, unless it is set early enough.
   private func arm() {
-    guard let due = [curlDue, scanDue].compactMap({ $0 }).min() else { return }
+    guard let due = curlDue.map({ min($0, scanDue ?? $0) }) ?? scanDue else { return }
     if let alarm {
       if alarm.due <= due { return }
       alarm.task.cancel()

@@ -46,13 +46,33 @@ package final class UsageBook: Sendable {
     let family: UInt8
   }
 
-  private struct Entry {
+  private struct Cell {
+    let place: Place
     let call: CallTags
-    var counts = UsageCounts()
+    var counts: UsageCounts
+  }
+
+  /// Cells in one array, by place: what is found in a dictionary is moved out and back to be
+  /// changed.
+  private struct Cells {
+    private(set) var all: [Cell] = []
+    private var indices: [Place: Int] = [:]
+
+    /// - Returns: whether there is that cell.
+    mutating func add(_ counts: UsageCounts, at place: Place) -> Bool {
+      guard let index = indices[place] else { return false }
+      all[index].counts.add(counts)
+      return true
+    }
+
+    mutating func append(_ call: CallTags, _ counts: UsageCounts, at place: Place) {
+      indices[place] = all.count
+      all.append(Cell(place: place, call: call, counts: counts))
+    }
   }
 
   private final class Page: Sendable {
-    let cells = Mutex<[Place: Entry]>([:])
+    let cells = Mutex(Cells())
     let failures = Mutex(FailurePage())
   }
 
@@ -77,7 +97,7 @@ package final class UsageBook: Sendable {
   package var lostFailures: UInt64 { lostNotes.load(ordering: .relaxed) }
 
   /// Cells that wait to be written.
-  package var cells: Int { pages.reduce(0) { sum, page in sum + page.cells.withLock(\.count) } }
+  package var cells: Int { pages.reduce(0) { sum, page in sum + page.cells.withLock(\.all.count) } }
 
   /// Counts calls on the page of a loop; a loop that is not the book's has the first one's.
   package func count(
@@ -89,15 +109,12 @@ package final class UsageBook: Sendable {
       minute: minute, store: store, caller: ObjectIdentifier(call.key.activity),
       family: call.demand.family.id.number)
     page.cells.withLock { cells in
-      if cells[full]?.counts.add(counts) != nil { return }
-      if cells.count < limits.detailed {
-        cells[full] = Entry(call: call, counts: counts)
-        return
-      }
+      if cells.add(counts, at: full) { return }
+      if cells.all.count < limits.detailed { return cells.append(call, counts, at: full) }
       let coarse = Place(minute: minute, store: store, caller: nil, family: 0)
-      if cells[coarse]?.counts.add(counts) != nil { return }
-      if cells.count < limits.all {
-        cells[coarse] = Entry(call: call, counts: counts)
+      if cells.add(counts, at: coarse) { return }
+      if cells.all.count < limits.all {
+        cells.append(call, counts, at: coarse)
       } else {
         lost.wrappingAdd(UInt64(counts[.calls]), ordering: .relaxed)
       }
@@ -126,16 +143,16 @@ package final class UsageBook: Sendable {
   package func take() -> [UsageCell] {
     pages.flatMap { page in
       let cells = page.cells.withLock { cells in
-        defer { cells = [:] }
-        return cells
+        defer { cells = Cells() }
+        return cells.all
       }
-      return cells.map { place, entry in
+      return cells.map { cell in
         UsageCell(
-          installation: entry.call.store.installation, minute: place.minute,
-          key: place.caller == nil ? "" : entry.call.key.id,
-          family: place.caller == nil
-            ? "" : EndpointFamilies.shared.name(of: entry.call.demand.family.id),
-          counts: entry.counts)
+          installation: cell.call.store.installation, minute: cell.place.minute,
+          key: cell.place.caller == nil ? "" : cell.call.key.id,
+          family: cell.place.caller == nil
+            ? "" : EndpointFamilies.shared.name(of: cell.call.demand.family.id),
+          counts: cell.counts)
       }
     }
   }
