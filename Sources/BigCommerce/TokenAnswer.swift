@@ -62,7 +62,7 @@ package struct TokenAnswer: Sendable {
     user = TokenAnswer.person(document["user"])
     owner = TokenAnswer.person(document["owner"])
     accountUUID = TokenAnswer.text(document["account_uuid"], limit: 128)
-    authorizedAt = headers[.date].flatMap(HTTPDate.read)
+    authorizedAt = headers.only(.date).flatMap(HTTPDate.read)
   }
 
   /// The body as a JSON object, a byte order mark before it forgiven.

@@ -87,6 +87,11 @@ struct ResponseHead {
     let nameBytes = line.extracting(0..<colon)
     let rest = line.extracting((colon + 1)...)
     let value = rest.extracting(rest.trimmedRange)
+    // What an interim answer says is not kept, and must be well formed all the same.
+    guard status >= 200 else {
+      guard nameBytes.isToken else { throw .broken }
+      return
+    }
     guard let name = append(nameBytes, value) else { throw .broken }
     if name == .contentLength { hasLength = true }
     if name == .transferEncoding { hasCoding = true }
@@ -97,7 +102,7 @@ struct ResponseHead {
   /// - Returns: `nil` when the name is no token; so is that of a folded line: it begins with a
   ///   space.
   private mutating func append(_ name: Span<UInt8>, _ value: Span<UInt8>) -> FieldName? {
-    if (try? UTF8Span(validating: value)) != nil { return fields.append(name, value) }
+    if value.isUTF8 { return fields.append(name, value) }
     let text = unsafe value.withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
     return fields.append(name, text.utf8.span)
   }
@@ -105,7 +110,6 @@ struct ResponseHead {
   private mutating func endOfBlock() throws(CurlError) -> Progress {
     if status < 200 {
       status = 0
-      fields = FieldSection()
       return .needsMore
     }
     let framing = try framing()

@@ -118,11 +118,6 @@ package struct FieldNameSet: Sendable, ExpressibleByArrayLiteral {
     if number < 64 { marks.low |= 1 << number } else { marks.high |= 1 << (number - 64) }
   }
 
-  package mutating func remove(_ name: FieldName) {
-    let number = UInt64(name.rawValue)
-    if number < 64 { marks.low &= ~(1 << number) } else { marks.high &= ~(1 << (number - 64)) }
-  }
-
   package func union(_ more: FieldNameSet) -> FieldNameSet {
     var union = self
     union.marks.low |= more.marks.low

@@ -22,10 +22,3 @@ extension FieldSection {
     return fields
   }
 }
-
-extension FieldSection: ExpressibleByDictionaryLiteral {
-  package init(dictionaryLiteral elements: (FieldName, String)...) {
-    self.init(bytes: elements.count * 40, lines: elements.count)
-    for (name, value) in elements { append(name, value) }
-  }
-}

@@ -4,8 +4,8 @@
 /// section costs two allocations however many fields it has, and reading it costs none. Names are
 /// kept as they are spelled and compared in any case.
 ///
-/// Values hold no line ends and no NUL: whoever takes them from the wire has seen to that, and those
-/// that are appended as text are put right.
+/// Values hold no line ends and no NUL: whoever appends bytes has seen to that, and values that are
+/// appended as text are put right. A request is looked through once more before it is sent.
 /// - Source: RFC 9110, 5 (field section, field line).
 package struct FieldSection: Sendable {
   /// One field, whose bytes in the section are `name: value`.
@@ -55,8 +55,7 @@ extension FieldSection {
     return false
   }
 
-  /// The value of the first field of that name; to set it leaves one, in the
-  /// first one's place.
+  /// The value of the first field of that name; to set it leaves one, in the first one's place.
   package subscript(name: FieldName) -> String? {
     get {
       for line in lines where line.name == name { return value(of: line) }
@@ -144,9 +143,8 @@ extension FieldSection {
         valueLength: line.valueLength))
   }
 
-  package mutating func removeLast() {
-    lines.removeLast()
-  }
+  /// Takes the last line back.
+  package mutating func removeLast() { lines.removeLast() }
 
   private mutating func write(_ known: FieldName, _ name: Span<UInt8>, _ value: Span<UInt8>) {
     let start = bytes.count
@@ -168,6 +166,19 @@ extension FieldSection {
     let end = bytes.lastIndex { !$0.isBlank }.map { $0 + 1 } ?? 0
     return Array(bytes[..<end].drop(while: \.isBlank))
   }
+}
+
+extension FieldSection: ExpressibleByDictionaryLiteral {
+  package init(dictionaryLiteral elements: (FieldName, String)...) {
+    self.init(bytes: elements.count * 40, lines: elements.count)
+    for (name, value) in elements { append(name, value) }
+  }
+}
+
+extension FieldSection: CustomStringConvertible, CustomReflectable {
+  /// The names: among the values are keys and tokens.
+  package var description: String { lines.map { name(of: $0) }.joined(separator: ", ") }
+  package var customMirror: Mirror { Mirror(self, children: []) }
 }
 
 extension FieldSection: Equatable {

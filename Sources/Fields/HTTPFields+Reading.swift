@@ -1,4 +1,3 @@
-package import Base
 package import HTTPTypes
 
 /// Names of HTTPTypes, ready made where they are known.
@@ -17,11 +16,9 @@ package enum FieldNames {
   package static func name(_ bytes: Span<UInt8>) -> HTTPField.Name? {
     let known = FieldName.named(bytes)
     if known != .other {
-      for names in [written, lowered] {
-        if let name = names[Int(known.rawValue)], bytes.isText(name.rawName) {
-          return name
-        }
-      }
+      let number = Int(known.rawValue)
+      if let name = written[number], bytes.isText(name.rawName) { return name }
+      if let name = lowered[number], bytes.isText(name.rawName) { return name }
     }
     guard let text = try? UTF8Span(validating: bytes) else { return nil }
     return HTTPField.Name(String(copying: text))
@@ -60,14 +57,5 @@ extension HTTPFields {
   package func has(_ name: HTTPField.Name) -> Bool {
     for field in self where field.name == name { return true }
     return false
-  }
-}
-
-extension HTTPField {
-  private static let traceparentName = HTTPField.Name.known("traceparent")
-
-  /// What tells whom we call of the trace, in lower case as the standard advises.
-  package static func traceparent(_ trace: TraceContext) -> HTTPField {
-    HTTPField(name: traceparentName, value: trace.traceparent)
   }
 }

@@ -31,6 +31,9 @@ extension Span<UInt8> {
     return start..<end
   }
 
+  /// Whether the bytes are UTF-8, so that the text made of them has the same bytes.
+  package var isUTF8: Bool { (try? UTF8Span(validating: self)) != nil }
+
   /// No control bytes but the tab.
   package var hasOnlyFieldBytes: Bool {
     for index in indices where !self[index].isFieldByte { return false }
@@ -38,7 +41,7 @@ extension Span<UInt8> {
   }
 
   /// RFC 9110, 5.6.2, and no longer than any name that passes.
-  var isToken: Bool {
+  package var isToken: Bool {
     guard !isEmpty, count <= Int(UInt16.max) else { return false }
     for index in indices where !self[index].isTokenByte { return false }
     return true

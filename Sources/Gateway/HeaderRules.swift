@@ -99,7 +99,8 @@ package enum HeaderRules {
   private static let requestDropped = hopByHop.union([
     .authorization, .cookie, .host, .forwarded, .contentLength, .expect, .idempotencyKey,
     .methodNameOverride, .methodName, .methodOverride, .originalURL, .rewriteURL, .traceparent,
-  ]).union(known(requestPrefixes))
+  ]).union(known(requestPrefixes)).union(
+    FieldNameSet(FieldName.allCases.filter { $0.spelling.contains("_") }))
 
   private static let responseDropped = hopByHop.union([.setCookie, .date, .requestID])
     .union(known(responsePrefixes))

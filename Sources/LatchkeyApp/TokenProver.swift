@@ -19,7 +19,7 @@ struct TokenProver: TokenProving {
       switch answer.status {
       case 200:
         return .accepted(
-          at: answer.headers[.date].flatMap(HTTPDate.read) ?? WallClock.system.now())
+          at: answer.headers.only(.date).flatMap(HTTPDate.read) ?? WallClock.system.now())
       case 401: return .refused
       default: return .unclear(status: answer.status)
       }

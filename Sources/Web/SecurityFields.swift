@@ -5,9 +5,9 @@ import NIOCore
 /// The fields that tell browsers to do nothing with an answer that we did not mean; on every
 /// answer.
 struct SecurityFields: Sendable {
-  private let fields: [(name: FieldName, field: HTTPField)]
-  /// The same as they go out, one behind the other.
   private let section: FieldSection
+  /// The same as the web framework has them.
+  private let fields: HTTPFields
 
   /// - Parameter speaker: what `Latchkey-Origin` says of answers that do not say it themselves; the
   ///   internal listener's only.
@@ -18,12 +18,12 @@ struct SecurityFields: Sendable {
     ]
     if let speaker { section.append(.latchkeyOrigin, speaker) }
     self.section = section
-    fields = zip(section.lines, section.httpFields).map { ($0.name, $1) }
+    fields = section.httpFields
   }
 
   /// Adds what the answer does not say itself.
   func apply(to headers: inout HTTPFields) {
-    for (_, field) in fields where !headers.has(field.name) { headers.append(field) }
+    for field in fields where !headers.has(field.name) { headers.append(field) }
   }
 
   /// Writes what an answer that has fields of these names does not say itself.
@@ -32,7 +32,7 @@ struct SecurityFields: Sendable {
   }
 
   /// The fields as they go out, one line each.
-  var lines: String { fields.map { "\($1.name.rawName): \($1.value)\r\n" }.joined() }
+  var lines: String { section.pairs.map { "\($0.name): \($0.value)\r\n" }.joined() }
 }
 
 extension FieldSection {

@@ -111,6 +111,8 @@ import Testing
     #expect(try read(answer("owner", nil)).owner == nil)
     #expect(try read(answer()).authorizedAt == nil)
     #expect(try read(answer(), headers: [.date: "yesterday"]).authorizedAt == nil)
+    let date = "Sat, 21 Nov 2026 01:04:05 GMT"
+    #expect(try read(answer(), headers: [.date: date, .date: date]).authorizedAt == nil)
   }
 
   @Test func `any success, content type and byte order mark will do`() throws {

@@ -32,6 +32,11 @@ import Testing
         "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hint\r\nA: b\r\n\r\nHTTP/1.1 204 X\r\n\r\n",
         .none
       ),
+      (
+        "HTTP/1.1 103 Hint\r\nContent-Length: 3\r\nTransfer-Encoding: x\r\n\r\n"
+          + "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n",
+        .length(1)
+      ),
       ("HTTP/1.1 599 \u{e9}\r\nX: \u{fc}\r\nContent-Length: 1\r\n\r\n", .length(1)),
     ] as [(String, ResponseHead.Framing)])
   func `a proper head tells where its body ends`(

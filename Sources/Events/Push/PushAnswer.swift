@@ -36,7 +36,7 @@ package struct PushAnswer: Hashable, Sendable {
 
   /// Seconds or a date; `nil` for other statuses and other forms.
   static func retryAfter(_ status: Int, _ fields: FieldSection, now: Timestamp) -> Duration? {
-    guard status == 429 || status == 503, let text = fields[.retryAfter] else { return nil }
+    guard status == 429 || status == 503, let text = fields.only(.retryAfter) else { return nil }
     if (1...9).contains(text.utf8.count), let seconds = Int64(text), seconds >= 0 {
       return .seconds(seconds)
     }

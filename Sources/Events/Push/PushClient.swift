@@ -113,12 +113,6 @@ package struct PushClient: Sendable {
   }
 }
 
-extension HTTPField.Name {
-  static let webhookID = HTTPField.Name.known("webhook-id")
-  static let webhookTimestamp = HTTPField.Name.known("webhook-timestamp")
-  static let webhookSignature = HTTPField.Name.known("webhook-signature")
-}
-
 extension String {
   /// Without control characters but line ends and tabs.
   fileprivate var printable: String {

@@ -29,13 +29,4 @@ extension Span<UInt8> {
     }
     return false
   }
-
-  /// Whether the bytes are UTF-8, so that the text made of them has the same bytes.
-  var isUTF8: Bool {
-    if all({ $0 < 0x80 }) { return true }
-    var copy: [UInt8] = []
-    copy.reserveCapacity(count)
-    for index in indices { copy.append(self[index]) }
-    return String(validating: copy, as: UTF8.self) != nil
-  }
 }

@@ -55,8 +55,7 @@ extension FieldSection {
     guard colon < line.count else { return false }
     let rest = line.extracting((colon + 1)..<line.count)
     let value = rest.extracting(rest.trimmedRange)
-    guard (try? UTF8Span(validating: value)) != nil,
-      let name = append(line.extracting(0..<colon), value)
+    guard value.isUTF8, let name = append(line.extracting(0..<colon), value)
     else { return false }
     if name == .host { removeLast() }
     return true

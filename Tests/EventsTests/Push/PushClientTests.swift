@@ -83,6 +83,7 @@ import Testing
   @Test(arguments: [
     ("Retry-After: 7", Duration.seconds(7)), ("Retry-After: -1", nil), ("Retry-After: soon", nil),
     ("Retry-After: Thu, 01 Jan 1970 00:00:00 GMT", .zero), ("X: y", nil),
+    ("Retry-After: 5\r\nRetry-After: 86400", nil),
   ])
   func `Retry-After is read as seconds or a date`(_ header: String, _ wish: Duration?) async throws
   {

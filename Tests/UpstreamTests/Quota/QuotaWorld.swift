@@ -61,16 +61,6 @@ struct PlatformQuota {
   }
 }
 
-extension HTTPField.Name {
-  static func quotaField(_ text: String) -> HTTPField.Name {
-    HTTPField.Name(text) ?? .retryAfter
-  }
-  static let windowMs = quotaField("X-Rate-Limit-Time-Window-Ms")
-  static let resetMs = quotaField("X-Rate-Limit-Time-Reset-Ms")
-  static let requestsQuota = quotaField("X-Rate-Limit-Requests-Quota")
-  static let requestsLeft = quotaField("X-Rate-Limit-Requests-Left")
-}
-
 /// A store, its governor, callers and strangers in virtual time.
 struct QuotaWorld {
   /// What will happen, and when.
