@@ -50,10 +50,10 @@ package final class CurlClient: Sendable {
     let cancellation = Cancellation()
     let outcome = await withTaskCancellationHandler {
       await withCheckedContinuation { caller in
-        let order = TransferOrder(id: id, request: request, worker: worker) {
-          caller.resume(returning: $0)
+        let order = TransferOrder(id: id, request: request, worker: worker)
+        worker.run {
+          $0.start(order, isCancelled: cancellation.isRequested) { caller.resume(returning: $0) }
         }
-        worker.run { $0.start(order, isCancelled: cancellation.isRequested) }
       }
     } onCancel: {
       // The flag first: the two runs may reach the loop in either order.
@@ -114,14 +114,14 @@ package struct CurlTransfer: Sendable {
   ///
   /// `done` is called on the loop, perhaps before this returns, with what
   /// ``CurlClient/send(_:on:)`` returns and throws.
-  package func begin(_ request: CurlRequest, _ done: @escaping CurlClient.Completion) {
+  package func begin(_ request: consuming CurlRequest, _ done: @escaping CurlClient.Completion) {
     do throws(CurlError) {
       try request.validate()
     } catch {
       return done(.failure(error))
     }
-    let order = TransferOrder(id: id, request: request, worker: worker, caller: done)
-    worker.run { $0.start(order, isCancelled: false) }
+    let order = TransferOrder(id: id, request: request, worker: worker)
+    worker.run { $0.start(order, isCancelled: false, done) }
   }
 
   /// Ends the transfer when nobody wants the answer any more; harmless after its end.

@@ -65,10 +65,8 @@ extension CurlRequest {
   ///
   /// libcurl checks none of this: a line break in a header value is sent as a line break.
   func validate() throws(CurlError) {
-    let targetBytes = target.utf8
-    guard targetBytes.first == UInt8(ascii: "/"),
-      targetBytes.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "#") }),
-      Self.isToken(method.rawValue), !["CONNECT", "TRACE"].contains(method.rawValue)
+    guard Self.isTarget(target.utf8.span), method.rawValue.utf8.span.isToken,
+      method != .connect, method != .trace
     else { throw .invalidRequest }
     let bytes = headers.bytes.span
     for line in headers.lines {
@@ -95,7 +93,12 @@ extension CurlRequest {
     return true
   }
 
-  private static func isToken(_ text: String) -> Bool {
-    !text.isEmpty && text.utf8.allSatisfy(\.isTokenByte)
+  private static func isTarget(_ bytes: Span<UInt8>) -> Bool {
+    guard !bytes.isEmpty, bytes[0] == UInt8(ascii: "/") else { return false }
+    for index in bytes.indices {
+      let byte = bytes[index]
+      guard byte > 0x20, byte < 0x7F, byte != UInt8(ascii: "#") else { return false }
+    }
+    return true
   }
 }

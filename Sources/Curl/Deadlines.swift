@@ -37,10 +37,10 @@ struct Deadlines {
   private let firstByte: NIODeadline
   private let total: NIODeadline?
 
-  init(_ settings: CurlSettings, _ request: CurlRequest, started: NIODeadline) {
-    connect = started + TimeAmount(bounding: settings.connectTimeout)
-    tls = TimeAmount(bounding: settings.tlsTimeout)
-    stall = TimeAmount(bounding: settings.stallTimeout)
+  init(_ limits: TransferLimits, _ request: CurlRequest, started: NIODeadline) {
+    connect = started + limits.connect
+    tls = limits.tls
+    stall = limits.stall
     firstByte = started + TimeAmount(bounding: request.firstByteTimeout)
     total = request.totalTimeout.map { started + TimeAmount(bounding: $0) }
   }

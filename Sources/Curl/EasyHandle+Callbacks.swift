@@ -37,16 +37,24 @@ extension EasyHandle {
     }
   }
 
+  /// A line of a head or of trailers; `false` stops the transfer.
+  private func takeLine(_ line: Span<UInt8>) -> Bool {
+    guard let transfer, transfer.takeLine(line) else { return false }
+    tellEngine(about: transfer)
+    return true
+  }
+
   private func setBodyCallbacks() throws(CurlError) {
     let header: curl_write_callback = { bytes, size, count, context in
-      guard let bytes = unsafe bytes, let owner = unsafe EasyHandle.owner(context),
-        let transfer = owner.transfer
-      else { return Int(CURL_WRITEFUNC_ERROR) }
-      let line = unsafe UnsafeRawBufferPointer(start: bytes, count: size * count)
-      let isFine = unsafe line.withMemoryRebound(to: UInt8.self) {
-        unsafe transfer.takeLine($0.span)
+      guard let bytes = unsafe bytes, let context = unsafe context else {
+        return Int(CURL_WRITEFUNC_ERROR)
       }
-      owner.tellEngine(about: transfer)
+      let line = unsafe UnsafeBufferPointer(
+        start: UnsafeRawPointer(bytes).assumingMemoryBound(to: UInt8.self), count: size * count)
+      // Called for each line, and the owner is there for as long as the handle.
+      let isFine = unsafe Unmanaged<EasyHandle>.fromOpaque(context)._withUnsafeGuaranteedRef {
+        unsafe $0.takeLine(line.span)
+      }
       return isFine ? size * count : Int(CURL_WRITEFUNC_ERROR)
     }
     let write: curl_write_callback = { bytes, size, count, context in

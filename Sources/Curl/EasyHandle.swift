@@ -109,7 +109,7 @@ import NIOCore
   private func setMethod(_ request: CurlRequest) throws(CurlError) {
     let length: Int? =
       switch request.body {
-      case .none: Self.announcesEmptyBody.contains(request.method) ? 0 : nil
+      case .none: Self.announcesEmptyBody(request.method) ? 0 : nil
       case .bytes(let bytes): bytes.readableBytes
       case .stream(let length, _): length ?? -1
       }
@@ -129,7 +129,9 @@ import NIOCore
   }
 
   /// Without a body these say `Content-Length: 0`; servers may insist on it (411).
-  private static let announcesEmptyBody: Set<HTTPRequest.Method> = [.post, .put, .patch]
+  private static func announcesEmptyBody(_ method: HTTPRequest.Method) -> Bool {
+    method == .post || method == .put || method == .patch
+  }
 
   private func setMode(_ wanted: Mode) throws(CurlError) {
     switch wanted {

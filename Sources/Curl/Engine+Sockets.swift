@@ -4,9 +4,10 @@ import Reactor
 
 extension Engine {
   /// A socket that is watched for libcurl, or that it opened.
-  struct Socket {
+  final class Socket {
+    let fd: Int32
     /// Whether it is a connection, which libcurl closes through `closeSocket`.
-    var isConnection = false
+    let isConnection: Bool
     /// The transfer that libcurl last mentioned with it.
     var user: TransferID?
     /// For which transfer it is being connected; `nil` once it stands.
@@ -16,19 +17,36 @@ extension Engine {
     var watched = Readiness.none
     /// What libcurl wants; nothing while the connection is idle.
     var wanted = Readiness.none
+
+    init(_ fd: Int32, isConnection: Bool, opener: TransferID? = nil) {
+      self.fd = fd
+      self.isConnection = isConnection
+      self.opener = opener
+    }
+
+    func stopWatching() {
+      registration?.cancel()
+      registration = nil
+      watched = .none
+    }
   }
 
   /// Opens a socket that no child process inherits.
   func openSocket(_ address: SocketAddress, for opener: TransferID) -> Int32 {
     let type = address.type | Int32(SOCK_CLOEXEC.rawValue)
     let fd = socket(address.family, type, address.transport)
-    if fd >= 0 { sockets[fd] = Socket(isConnection: true, opener: opener) }
+    guard fd >= 0 else { return fd }
+    // libcurl 7.88 closes a socket that was never connected without telling; its number may be this
+    // one.
+    sockets[fd]?.stopWatching()
+    sockets[fd] = Socket(fd, isConnection: true, opener: opener)
     return fd
   }
 
   /// Closes a connection's socket, which is no longer watched before its number is free.
   func closeSocket(_ fd: Int32) {
-    sockets.removeValue(forKey: fd)?.registration?.cancel()
+    sockets[fd]?.stopWatching()
+    sockets[fd] = nil
     _ = close(fd)
   }
 
@@ -39,13 +57,13 @@ extension Engine {
   ///   - what: for what, in libcurl's words.
   ///   - easy: whose transfer it is for; `nil` when a connection is closed for nobody's sake.
   func watchSocket(_ fd: Int32, _ what: Int32, for easy: EasyHandle?) {
-    var socket = sockets[fd] ?? Socket()
+    let socket = record(of: fd)
     socket.wanted = Self.readiness(what)
     if let user = easy?.transfer?.id { socket.user = user }
     if socket.wanted.isEmpty && (!socket.isConnection || socket.opener != nil) {
       // A descriptor of libcurl's own: it may be closed as soon as this returns. One that was never
       // connected is closed already, and libcurl 7.88 does not use our callback for that.
-      socket.registration?.cancel()
+      socket.stopWatching()
       sockets[fd] = nil
       if let opener = socket.opener { noteFailedAddress(of: opener) }
       return
@@ -58,8 +76,15 @@ extension Engine {
     // An idle connection stays watched for reading: the next request finds it so, without a
     // system call, and when its peer closes it we hear of it. One that is held back does not.
     let isHeldBack = easy?.transfer?.isDownloadPaused ?? false
-    watch(fd, &socket, socket.wanted.isEmpty && !isHeldBack ? .readable : socket.wanted)
-    sockets[fd] = socket
+    watch(socket, socket.wanted.isEmpty && !isHeldBack ? .readable : socket.wanted)
+  }
+
+  /// The socket of that number; one that libcurl did not open through `openSocket` is its own.
+  private func record(of fd: Int32) -> Socket {
+    if let known = sockets[fd] { return known }
+    let own = Socket(fd, isConnection: false)
+    sockets[fd] = own
+    return own
   }
 
   private func note(connected transfer: TransferID) {
@@ -74,43 +99,37 @@ extension Engine {
     noteDeadline(of: opener)
   }
 
-  private func watch(_ fd: Int32, _ socket: inout Socket, _ interest: Readiness) {
+  private func watch(_ socket: Socket, _ interest: Readiness) {
     guard socket.watched != interest else { return }
     do throws(ReactorError) {
       if let registration = socket.registration {
         try registration.update(interest: interest)
       } else {
-        socket.registration = try reactor.register(fd: fd, on: loop, interest: interest) {
-          // Nothing is watched any more when the engine goes; a weak reference would make each use
-          // of the engine dearer.
-          [unowned self] in heard(fd, $0)
+        socket.registration = try reactor.register(fd: socket.fd, on: loop, interest: interest) {
+          // Nothing is watched any more when the engine goes, or the socket; weak references would
+          // make each use of them dearer.
+          [unowned self, unowned socket] in heard(socket, $0)
         }
       }
       socket.watched = interest
     } catch {
       // The kernel is out of memory or watches. The transfer is not served; its deadline ends it.
-      socket.registration?.cancel()
-      socket.registration = nil
-      socket.watched = .none
+      socket.stopWatching()
     }
   }
 
-  private func heard(_ fd: Int32, _ readiness: Readiness) {
-    guard var socket = sockets[fd] else { return }
+  private func heard(_ socket: Socket, _ readiness: Readiness) {
     if socket.wanted.isEmpty {
-      if socket.isConnection && !isUnderWay(socket.user) { Self.spoil(fd) }
+      if socket.isConnection && !isUnderWay(socket.user) { Self.spoil(socket.fd) }
       // Watching on would wake us for nothing.
-      socket.registration?.cancel()
-      socket.registration = nil
-      socket.watched = .none
-      sockets[fd] = socket
+      socket.stopWatching()
       return
     }
     var events: Int32 = 0
     if readiness.contains(.readable) { events |= CURL_CSELECT_IN }
     if readiness.contains(.writable) { events |= CURL_CSELECT_OUT }
     if readiness.contains(.failed) { events |= CURL_CSELECT_ERR }
-    socketIsReady(fd, events)
+    socketIsReady(socket.fd, events)
   }
 
   /// Makes sure that an idle connection is not used again: its peer has closed it, or has sent what

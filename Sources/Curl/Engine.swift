@@ -8,12 +8,18 @@ import Reactor
 /// Confined to the loop's thread. Every entry goes through `enter`, which makes the call, lets
 /// libcurl do what is due, collects what is done and arms the timer.
 final class Engine {
+  private struct Arrival {
+    let order: TransferOrder
+    let caller: CurlClient.Completion
+  }
+
   let loop: any EventLoop
   let reactor: Reactor
   let settings: CurlSettings
+  private let limits: TransferLimits
   let multi: MultiHandle
   /// The sockets that libcurl has, by descriptor.
-  var sockets: [Int32: Socket] = [:]
+  var sockets = DescriptorTable<Socket>()
 
   private var transfers: [TransferID: EasyHandle] = [:]
   private var idle: [EasyHandle] = []
@@ -28,7 +34,7 @@ final class Engine {
   private var betweenAddresses: [TransferID] = []
   private var alarm: (due: NIODeadline, task: Scheduled<Void>)?
   /// Transfers that start at the end of the loop's turn.
-  private var orders: [TransferOrder] = []
+  private var arrived: [Arrival] = []
   private var settlesSoon = false
   private let clock = TurnClock()
 
@@ -39,6 +45,7 @@ final class Engine {
     self.loop = loop
     self.reactor = reactor
     self.settings = settings
+    limits = TransferLimits(settings)
     multi = try MultiHandle(settings: settings)
     try multi.setCallbacks(self)
   }
@@ -55,26 +62,30 @@ final class Engine {
   func handle(of id: TransferID) -> EasyHandle? { transfers[id] }
 
   /// Starts a transfer at the end of the loop's turn, together with others of that turn.
-  func start(_ order: TransferOrder, isCancelled: Bool) {
-    guard !isShutDown else { return order.caller(.failure(.shutDown(sent: false))) }
-    guard !isCancelled else { return order.caller(.failure(.cancelled)) }
-    orders.append(order)
-    if orders.count == 1 { soon { $0.startAll() } }
+  ///
+  /// `caller` is called once, with the answer's head or why there is none.
+  func start(
+    _ order: TransferOrder, isCancelled: Bool, _ caller: @escaping CurlClient.Completion
+  ) {
+    guard !isShutDown else { return caller(.failure(.shutDown(sent: false))) }
+    guard !isCancelled else { return caller(.failure(.cancelled)) }
+    arrived.append(Arrival(order: order, caller: caller))
+    if arrived.count == 1 { soon { $0.startAll() } }
   }
 
   private func startAll() {
-    let batch = orders
-    orders.removeAll(keepingCapacity: true)
+    let batch = arrived
+    arrived.removeAll(keepingCapacity: true)
     enter {
-      for order in batch { begin(order) }
+      for one in batch { begin(one) }
     }
   }
 
-  private func begin(_ order: TransferOrder) {
-    let transfer = Transfer(order, settings: settings, clock: clock)
+  private func begin(_ one: Arrival) {
+    let transfer = Transfer(one.order, limits: limits, clock: clock, caller: one.caller)
     do throws(CurlError) {
       let easy = try idleHandle()
-      try easy.prepare(transfer.request)
+      try easy.prepare(one.order.request)
       easy.transfer = transfer
       transfers[transfer.id] = easy
       do throws(CurlError) {
@@ -92,8 +103,8 @@ final class Engine {
 
   /// Ends a transfer and closes its connection; harmless when it has ended.
   func cancel(_ id: TransferID, _ error: CurlError) {
-    if let index = orders.firstIndex(where: { $0.id == id }) {
-      return orders.remove(at: index).caller(.failure(error))
+    if let index = arrived.firstIndex(where: { $0.order.id == id }) {
+      return arrived.remove(at: index).caller(.failure(error))
     }
     guard let easy = transfers[id] else { return }
     enter { abort(easy, error) }
@@ -148,8 +159,8 @@ final class Engine {
     guard !isShutDown else { return }
     isShutDown = true
     isBusy = true
-    for order in orders { order.caller(.failure(.shutDown(sent: false))) }
-    orders = []
+    for one in arrived { one.caller(.failure(.shutDown(sent: false))) }
+    arrived = []
     for easy in transfers.values { abort(easy, .shutDown(sent: true)) }
     isBusy = false
     idle = []

@@ -8,20 +8,16 @@ struct TransferID: Hashable, Sendable {
   let number: UInt64
 }
 
-/// What the caller hands to the loop.
+/// What is to be sent, on the loop of its worker.
 final class TransferOrder: Sendable {
   let id: TransferID
   let request: CurlRequest
   let worker: Worker
-  let caller: CurlClient.Completion
 
-  init(
-    id: TransferID, request: CurlRequest, worker: Worker, caller: @escaping CurlClient.Completion
-  ) {
+  init(id: TransferID, request: CurlRequest, worker: Worker) {
     self.id = id
     self.request = request
     self.worker = worker
-    self.caller = caller
   }
 }
 
@@ -43,12 +39,11 @@ final class Transfer {
     case streamed(BodyBuffer)
   }
 
-  let id: TransferID
-  let request: CurlRequest
-  let deadlines: Deadlines
-  private let worker: Worker
-  private let settings: CurlSettings
+  private let order: TransferOrder
+  private let deadlines: Deadlines
+  private let limits: TransferLimits
   private let clock: TurnClock
+  /// Let go when it is called, with all that it holds.
   private var caller: CurlClient.Completion?
   private var head: ResponseHead
   private var framing = ResponseHead.Framing.none
@@ -71,30 +66,35 @@ final class Transfer {
   /// Whether the server has refused the request while it was still being sent.
   private(set) var isUploadReleased = false
 
-  init(_ order: TransferOrder, settings: CurlSettings, clock: TurnClock) {
-    id = order.id
-    request = order.request
-    worker = order.worker
-    caller = order.caller
-    self.settings = settings
+  init(
+    _ order: TransferOrder, limits: TransferLimits, clock: TurnClock,
+    caller: @escaping CurlClient.Completion
+  ) {
+    self.order = order
+    self.caller = caller
+    self.limits = limits
     self.clock = clock
-    deadlines = Deadlines(settings, order.request, started: clock.now)
+    deadlines = Deadlines(limits, order.request, started: clock.now)
     marks = Deadlines.Marks(moved: clock.now)
     head = ResponseHead(
-      isHeadRequest: order.request.method == .head, maxBytes: settings.maxHead.bytes,
-      maxFields: settings.maxHeaderFields)
+      isHeadRequest: order.request.method == .head, maxBytes: limits.head,
+      maxFields: limits.headerFields)
     switch order.request.body {
     case .none: upload = .none
     case .bytes(let bytes): upload = .bytes(bytes)
     case .stream(let length, let stream):
       let (id, worker) = (order.id, order.worker)
-      let buffer = UploadBuffer(length: length, limit: settings.uploadBuffer.bytes) {
+      let buffer = UploadBuffer(length: length, limit: limits.uploadBuffer) {
         worker.run { $0.resumeUpload(id) }
       }
       upload = .stream(buffer, stream)
     }
     if case .none = upload {} else { marks.isUploading = true }
   }
+}
+
+extension Transfer {
+  var id: TransferID { order.id }
 }
 
 // MARK: What libcurl asks and says
@@ -106,8 +106,8 @@ extension Transfer {
   func mayConnect(to address: IPAddress?) -> Bool {
     let isFine =
       address.map { address in
-        (request.origin.scheme == .https || address.isLoopback)
-          && (request.mayConnect?(address) ?? true)
+        (order.request.origin.scheme == .https || address.isLoopback)
+          && (order.request.mayConnect?(address) ?? true)
       } ?? false
     if !isFine { hasRefusedAddress = true }
     return isFine
@@ -118,7 +118,7 @@ extension Transfer {
     attempts += 1
     // libcurl sends again what a reused connection swallowed without an answer, up to five times;
     // RFC 9110, 9.2.2: a failed automatic retry is not retried automatically.
-    if attempts > (request.mayBeResent ? 2 : 1) {
+    if attempts > (order.request.mayBeResent ? 2 : 1) {
       failure = .broken
       return false
     }
@@ -144,7 +144,7 @@ extension Transfer {
   /// Bytes of the body; what to tell libcurl about them.
   func takeBody(_ bytes: UnsafeRawBufferPointer) -> Int {
     marks.moved = clock.now
-    if let limit = request.maxResponseBody, received + bytes.count > limit.bytes {
+    if let limit = order.request.maxResponseBody, received + bytes.count > limit.bytes {
       failure = .tooLarge
       return Int(CURL_WRITEFUNC_ERROR)
     }
@@ -200,7 +200,7 @@ extension Transfer {
 
   /// Starts the request body again; `false` when it cannot be.
   func rewind() -> Bool {
-    guard case .bytes = upload, case .bytes(let whole) = request.body else { return false }
+    guard case .bytes = upload, case .bytes(let whole) = order.request.body else { return false }
     upload = .bytes(whole)
     marks.isUploading = true
     return true
@@ -219,8 +219,8 @@ extension Transfer {
     switch framing {
     case .none: download = .collected(ByteBuffer())
     case .length(let length):
-      if let limit = request.maxResponseBody, length > limit.bytes { throw .tooLarge }
-      guard length > settings.collectedBody.bytes else {
+      if let limit = order.request.maxResponseBody, length > limit.bytes { throw .tooLarge }
+      guard length > limits.collectedBody else {
         download = .collected(ByteBufferAllocator().buffer(capacity: length))
         return
       }
@@ -230,9 +230,9 @@ extension Transfer {
   }
 
   private func stream(knownLength: Int?) {
-    let buffer = BodyBuffer(limit: settings.downloadBuffer.bytes)
+    let buffer = BodyBuffer(limit: limits.downloadBuffer)
     download = .streamed(buffer)
-    let owner = BodyOwner(buffer, id, worker)
+    let owner = BodyOwner(buffer, id, order.worker)
     answer(
       .success(response(CurlResponseBody(storage: .streaming(owner), knownLength: knownLength))))
   }
@@ -326,7 +326,7 @@ extension Transfer {
   private func startPump() {
     guard pump == nil, case .stream(let buffer, let stream) = upload else { return }
     (stream as? any SendingObserver)?.sendingBegins()
-    let (id, worker) = (id, worker)
+    let (id, worker) = (id, order.worker)
     // Not structured: `send` returns with the answer's head, and the request may still be going
     // out. The transfer's end ends it, see `stopUpload`.
     pump = Task {

@@ -10,7 +10,7 @@ final class PollSet {
   typealias Handler = (Readiness) -> Void
 
   private struct Entry {
-    let descriptor: Int32
+    let token: UInt64
     var interest: Readiness
     let handler: Handler
   }
@@ -22,14 +22,9 @@ final class PollSet {
   /// The epoll descriptor.
   let descriptor: Int32
 
-  /// By token.
-  ///
-  /// Tokens are counted upward and never used twice, so an event of an ended registration finds
-  /// nothing, whatever became of its descriptor's number.
-  private var entries: [UInt64: Entry] = [:]
-  /// Which registration a descriptor's number belongs to now.
-  private var owners: [Int32: UInt64] = [:]
-  private var nextToken: UInt64 = 1
+  private var entries = DescriptorTable<Entry>()
+  /// How many registrations there have been.
+  private var registered: UInt32 = 0
   private var isClosed = false
 
   init() throws(ReactorError) {
@@ -41,15 +36,18 @@ final class PollSet {
   var count: Int { entries.count }
 
   /// Starts to watch a descriptor.
+  ///
+  /// A registration's token is the descriptor's number and the registration's, so what is said or
+  /// asked of one that has ended finds nothing, whatever became of its descriptor's number.
   func register(
     _ fd: Int32, interest: Readiness, handler: @escaping Handler
   ) throws(ReactorError) -> UInt64 {
     guard !isClosed else { throw .shutDown }
-    let token = nextToken
-    nextToken += 1
-    if !interest.isEmpty { try control(EPOLL_CTL_ADD, fd, interest, token) }
-    entries[token] = Entry(descriptor: fd, interest: interest, handler: handler)
-    owners[fd] = token
+    registered &+= 1
+    let token = UInt64(registered) << 32 | UInt64(UInt32(bitPattern: fd))
+    if !interest.isEmpty { try control(EPOLL_CTL_ADD, interest, token) }
+    // A number that stands here already was closed without `cancel`.
+    entries[fd] = Entry(token: token, interest: interest, handler: handler)
     return token
   }
 
@@ -58,21 +56,21 @@ final class PollSet {
   /// An empty interest leaves the epoll set: epoll reports a hang-up even to those who wait for
   /// nothing, again and again.
   func update(_ token: UInt64, interest: Readiness) throws(ReactorError) {
-    guard let entry = entries[token], entry.interest != interest else { return }
+    guard var entry = entry(token), entry.interest != interest else { return }
     if interest.isEmpty {
-      leave(entry, token)
+      leave(token)
     } else {
-      let operation = entry.interest.isEmpty ? EPOLL_CTL_ADD : EPOLL_CTL_MOD
-      try control(operation, entry.descriptor, interest, token)
+      try control(entry.interest.isEmpty ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, interest, token)
     }
-    entries[token]?.interest = interest
+    entry.interest = interest
+    entries[Self.fd(token)] = entry
   }
 
   /// Ends a registration; harmless when it has ended.
   func cancel(_ token: UInt64) {
-    guard let entry = entries.removeValue(forKey: token) else { return }
-    if !entry.interest.isEmpty { leave(entry, token) }
-    if owners[entry.descriptor] == token { owners[entry.descriptor] = nil }
+    guard let entry = entry(token) else { return }
+    if !entry.interest.isEmpty { leave(token) }
+    entries[Self.fd(token)] = nil
   }
 
   /// Calls the handlers of everything that is ready now.
@@ -86,8 +84,7 @@ final class PollSet {
   func close() {
     guard !isClosed else { return }
     isClosed = true
-    entries = [:]
-    owners = [:]
+    entries = DescriptorTable()
     _ = Glibc.close(descriptor)
   }
 
@@ -102,20 +99,27 @@ final class PollSet {
       }
     }
     for event in ready {
-      entries[event.token]?.handler(Readiness(epollEvents: event.events))
+      entry(event.token)?.handler(Readiness(epollEvents: event.events))
     }
     return ready.count
   }
 
-  private func leave(_ entry: Entry, _ token: UInt64) {
-    // A number that somebody else holds by now was closed without `cancel`: theirs stays.
-    guard owners[entry.descriptor] == token else { return }
-    _ = clinux_epoll_remove(descriptor, entry.descriptor)
+  /// The registration, unless it has ended.
+  private func entry(_ token: UInt64) -> Entry? {
+    guard let entry = entries[Self.fd(token)], entry.token == token else { return nil }
+    return entry
+  }
+
+  private static func fd(_ token: UInt64) -> Int32 { Int32(truncatingIfNeeded: token) }
+
+  private func leave(_ token: UInt64) {
+    _ = clinux_epoll_remove(descriptor, Self.fd(token))
   }
 
   private func control(
-    _ operation: Int32, _ fd: Int32, _ interest: Readiness, _ token: UInt64
+    _ operation: Int32, _ interest: Readiness, _ token: UInt64
   ) throws(ReactorError) {
+    let fd = Self.fd(token)
     guard clinux_epoll_set(descriptor, operation, fd, interest.epollMask, token) == 0 else {
       throw .system(call: "epoll_ctl", code: errno)
     }

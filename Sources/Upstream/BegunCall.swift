@@ -20,7 +20,7 @@ extension Upstream {
   ///
   /// - Returns: what ends the call when nobody wants its answer any more.
   package func begin(
-    _ call: StoreCall, on loop: any EventLoop, _ done: @escaping Completion
+    _ call: consuming StoreCall, on loop: any EventLoop, _ done: @escaping Completion
   ) -> any Cancellable {
     let begun = BegunCall(self, call, loop, askedAt: time.clock.now(), done)
     begun.begin()
@@ -40,6 +40,7 @@ private final class BegunCall: Cancellable {
   }
 
   private let upstream: Upstream
+  /// Without who hears of its waits.
   private let call: StoreCall
   private let loop: any EventLoop
   private let askedAt: Duration
@@ -55,14 +56,15 @@ private final class BegunCall: Cancellable {
   }
 
   init(
-    _ upstream: Upstream, _ call: StoreCall, _ loop: any EventLoop, askedAt: Duration,
+    _ upstream: Upstream, _ call: consuming StoreCall, _ loop: any EventLoop, askedAt: Duration,
     _ done: @escaping Upstream.Completion
   ) {
     self.upstream = upstream
-    self.call = call.unheard
+    state = Mutex(State(done: done, underWay: call.underWay))
+    call.underWay = nil
+    self.call = call
     self.loop = loop
     self.askedAt = askedAt
-    state = Mutex(State(done: done, underWay: call.underWay))
   }
 
   private var activity: StoreActivity { call.store.activity }
@@ -127,24 +129,22 @@ private final class BegunCall: Cancellable {
   // MARK: Its transfer
 
   private func send(_ pass: CallPass) {
-    let request = upstream.request(call, .none)
     do throws(CurlError) {
       let transfer = try upstream.client.prepare(on: loop)
       guard enter(.sends(transfer)) else { throw .cancelled }
-      transfer.begin(request) { self.take($0, request, pass) }
+      transfer.begin(upstream.request(call, .none)) { self.take($0, pass) }
     } catch {
-      take(.failure(error), request, pass)
+      take(.failure(error), pass)
     }
   }
 
-  private func take(
-    _ result: Result<CurlResponse, CurlError>, _ request: CurlRequest, _ pass: CallPass
-  ) {
+  private func take(_ result: Result<CurlResponse, CurlError>, _ pass: CallPass) {
     let first = upstream.observe(result, call.store, pass)
     guard upstream.mayRepeat(call, first) else { return end(first) }
     // Rare, and made of waits: what follows is a task's.
     var call = call
     call.underWay = state.withLock(\.underWay)
+    let request = upstream.request(call, .none)
     let task = Task { [call] in
       let last: Result<CurlResponse, UpstreamError>
       do throws(UpstreamError) {
@@ -166,14 +166,5 @@ private final class BegunCall: Cancellable {
     done?(result)
     // Until here: what it counts is complete when the answer is known.
     _ = underWay
-  }
-}
-
-extension StoreCall {
-  /// The same without who hears of its waits.
-  fileprivate var unheard: StoreCall {
-    var call = self
-    call.underWay = nil
-    return call
   }
 }

@@ -13,7 +13,7 @@ import Testing
     let request = CurlRequest(
       origin: try #require(Origin("https://a.example")), target: "/", firstByteTimeout: firstByte,
       totalTimeout: total)
-    return Deadlines(CurlSettings(), request, started: start)
+    return Deadlines(TransferLimits(CurlSettings()), request, started: start)
   }
 
   private func verdict(
