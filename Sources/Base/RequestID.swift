@@ -12,13 +12,21 @@ package struct RequestID: Hashable, Sendable, CustomStringConvertible {
     self.text = String(text)
   }
 
-  fileprivate init(prefix: String, number: UInt64) {
-    let digits = String(number, radix: 36)
-    var text = prefix
-    text.reserveCapacity(prefix.utf8.count + 13)
-    for _ in 0..<max(0, 7 - digits.utf8.count) { text.append("0") }
-    text.append(digits)
-    self.text = text
+  /// At least seven digits, behind a prefix of 15 bytes at most.
+  fileprivate init(prefix: [UInt8], number: UInt64) {
+    // 64 bits are 13 digits at most.
+    var bytes = InlineArray<28, UInt8>(repeating: UInt8(ascii: "0"))
+    var start = bytes.count
+    var rest = number
+    while rest > 0 || start > bytes.count - 7 {
+      start -= 1
+      let digit = UInt8(truncatingIfNeeded: rest % 36)
+      bytes[start] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") - 10 + digit
+      rest /= 36
+    }
+    start -= prefix.count
+    for index in prefix.indices { bytes[start + index] = prefix[index] }
+    text = bytes.span.extracting(start...).asciiText
   }
 
   private static func allows(_ byte: UInt8) -> Bool {
@@ -34,12 +42,12 @@ package struct RequestID: Hashable, Sendable, CustomStringConvertible {
 /// Makes request IDs from a prefix of this process and a counter: no system call, no lock, well
 /// under a microsecond.
 package final class RequestIDSource: Sendable {
-  private let prefix: String
+  private let prefix: [UInt8]
   private let counter = Atomic<UInt64>(0)
 
   /// - Parameter seed: random, so that two processes do not make the same IDs.
   package init(seed: UInt64) {
-    prefix = "r" + String(seed, radix: 36) + "-"
+    prefix = Array("r\(String(seed, radix: 36))-".utf8)
   }
 
   package func next() -> RequestID {

@@ -121,3 +121,11 @@ package enum Base64 {
     return buffer == 0 ? bytes : nil
   }
 }
+
+extension Span<UInt8> {
+  /// The bytes, which are ASCII, as text.
+  var asciiText: String {
+    guard let text = try? UTF8Span(validating: self) else { return "" }
+    return String(copying: text)
+  }
+}

@@ -12,6 +12,10 @@ package struct Timestamp: Hashable, Sendable, Comparable {
     microseconds = seconds * 1_000_000
   }
 
+  /// Before and after everything that happens, so far that something can be added.
+  package static let distantPast = Timestamp(microseconds: .min / 2)
+  package static let distantFuture = Timestamp(microseconds: .max / 2)
+
   /// Whole seconds since 1970, rounded down.
   package var seconds: Int64 {
     microseconds >= 0 ? microseconds / 1_000_000 : -((-microseconds + 999_999) / 1_000_000)
@@ -118,7 +122,8 @@ extension Duration {
 
   /// Seconds with their fraction.
   package var inSeconds: Double {
-    Double(components.seconds) + Double(components.attoseconds) / 1e18
+    let (seconds, attoseconds) = components
+    return Double(seconds) + Double(attoseconds) / 1e18
   }
 }
 

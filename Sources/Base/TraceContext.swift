@@ -133,12 +133,6 @@ extension Span<UInt8> {
     }
     return number
   }
-
-  /// The bytes, which are ASCII, as text.
-  fileprivate var asciiText: String {
-    guard let text = try? UTF8Span(validating: self) else { return "" }
-    return String(copying: text)
-  }
 }
 
 extension InlineArray where Element == UInt8 {

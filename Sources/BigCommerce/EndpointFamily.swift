@@ -1,3 +1,4 @@
+import Fields
 package import HTTPTypes
 
 /// Calls of a store that are metered together, and how many of them may run at a time.
@@ -29,7 +30,7 @@ package final class EndpointFamilies: Sendable {
   private let tree: SegmentTree
   private let ruled: [EndpointFamily]
   private let names: [String]
-  private let areas: [Substring: UInt8]
+  private let areas: [String]
   /// The endpoints with a documented limit.
   let rulePaths: [(HTTPRequest.Method, String)]
   /// Lines of the source text that could not be read; a test holds it empty.
@@ -46,9 +47,9 @@ package final class EndpointFamilies: Sendable {
     {
       return ruled[place]
     }
-    let area = areas[EndpointFamilies.area(of: path)] ?? 0
-    let number = UInt8(ruled.count) + area * 2 + (method.isWrite ? 1 : 0)
-    return EndpointFamily(id: .init(number: number), documentedLimit: nil, isWrite: method.isWrite)
+    let number = ruled.count + area(of: path.utf8.span) * 2 + (method.isWrite ? 1 : 0)
+    return EndpointFamily(
+      id: .init(number: UInt8(number)), documentedLimit: nil, isWrite: method.isWrite)
   }
 
   /// A word for people and metrics; one of a fixed set.
@@ -56,19 +57,23 @@ package final class EndpointFamilies: Sendable {
     names.indices.contains(Int(id.number)) ? names[Int(id.number)] : "other"
   }
 
-  /// The first two segments: `v3/catalog` of `/v3/catalog/products?limit=1`.
-  private static func area(of path: Substring) -> Substring {
-    let bytes = path.utf8
+  /// Which area the first two segments name, `v3/catalog` of `/v3/catalog/products?limit=1`, counted
+  /// from 1; 0 for any other.
+  private func area(of path: Span<UInt8>) -> Int {
     var slashes = 0
-    var end = bytes.startIndex
-    while end < bytes.endIndex, bytes[end] != UInt8(ascii: "?") {
-      if bytes[end] == UInt8(ascii: "/") {
+    var end = 0
+    while end < path.count, path[end] != UInt8(ascii: "?") {
+      if path[end] == UInt8(ascii: "/") {
         slashes += 1
         if slashes == 3 { break }
       }
-      end = bytes.index(after: end)
+      end += 1
     }
-    return path[..<end].dropFirst()
+    let name = path.extracting(min(1, end)..<end)
+    for (place, area) in areas.enumerated() where area.utf8.count == name.count {
+      if name.isText(area) { return place + 1 }
+    }
+    return 0
   }
 
   /// Reads lines of the form `name limit METHOD path [METHOD path …]`, and areas line by line.
@@ -110,8 +115,7 @@ package final class EndpointFamilies: Sendable {
     tree = SegmentTree(entries)
     ruled = families
     self.names = names
-    self.areas = Dictionary(
-      uniqueKeysWithValues: lines.enumerated().map { ($1, UInt8($0 + 1)) })
+    self.areas = lines.map(String.init)
     unreadableLines = unreadable
     rulePaths = paths
   }

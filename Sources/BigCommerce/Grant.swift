@@ -66,8 +66,6 @@ package struct Grant: Hashable, Sendable {
     !abilities.isEmpty && (app != nil || abilities.contains(.operator))
   }
 
-  package func isExpired(at now: Timestamp) -> Bool { expiresAt.map { $0 <= now } ?? false }
-
   package func allows(_ ability: Ability) -> Bool { abilities.contains(ability) }
 
   package func allows(app name: AppName) -> Bool { app == nil || app == name }

@@ -28,10 +28,8 @@ struct ResponseHead {
   private(set) var fields = FieldSection()
   private(set) var isComplete = false
   private var isHTTP10 = false
-  private var bytes = 0
+  private var received = 0
   private var fieldCount = 0
-  private var hasCoding = false
-  private var hasLength = false
 
   init(isHeadRequest: Bool, maxBytes: Int, maxFields: Int) {
     self.isHeadRequest = isHeadRequest
@@ -45,19 +43,18 @@ struct ResponseHead {
   /// - Returns: what the line did.
   /// - Throws: `tooLarge` or `broken`.
   mutating func take(_ line: Span<UInt8>) throws(CurlError) -> Progress {
-    bytes += line.count
-    guard bytes <= maxBytes else { throw .tooLarge }
+    received += line.count
+    guard received <= maxBytes else { throw .tooLarge }
     guard line.count >= 2, line[line.count - 2] == UInt8(ascii: "\r"),
       line[line.count - 1] == UInt8(ascii: "\n")
     else { throw .broken }
-    let content = line.extracting(0..<(line.count - 2))
     if isComplete { return .trailer }
     if status == 0 {
-      try takeStatusLine(content)
+      try takeStatusLine(line.extracting(0..<(line.count - 2)))
       return .needsMore
     }
-    if content.isEmpty { return try endOfBlock() }
-    try takeField(content)
+    if line.count == 2 { return try endOfBlock() }
+    try takeField(line)
     return .needsMore
   }
 
@@ -76,39 +73,22 @@ struct ResponseHead {
     guard (100...599).contains(code), code != 101 else { throw .broken }
     status = code
     // As much as small allocations hold; more is rare enough to be moved once.
-    if code >= 200 { fields = FieldSection(bytes: 960, lines: 40) }
+    if code >= 200 { fields = FieldSection(bytes: 960, lines: 24) }
   }
 
   private mutating func takeField(_ line: Span<UInt8>) throws(CurlError) {
     fieldCount += 1
     guard fieldCount <= maxFields else { throw .tooLarge }
-    guard let colon = line.firstIndex(of: UInt8(ascii: ":")), colon > 0, line.hasOnlyFieldBytes
-    else { throw .broken }
-    let nameBytes = line.extracting(0..<colon)
-    let rest = line.extracting((colon + 1)...)
-    let value = rest.extracting(rest.trimmedRange)
-    // What an interim answer says is not kept, and must be well formed all the same.
-    guard status >= 200 else {
-      guard nameBytes.isToken else { throw .broken }
-      return
+    let isField = unsafe line.withUnsafeBufferPointer { bytes in
+      fields.appendLine { unsafe $0.append(contentsOf: bytes) }
     }
-    guard let name = append(nameBytes, value) else { throw .broken }
-    if name == .contentLength { hasLength = true }
-    if name == .transferEncoding { hasCoding = true }
-  }
-
-  /// A value that is not UTF-8 is kept as what its bytes stand for, as far as that can be told.
-  ///
-  /// - Returns: `nil` when the name is no token; so is that of a folded line: it begins with a
-  ///   space.
-  private mutating func append(_ name: Span<UInt8>, _ value: Span<UInt8>) -> FieldName? {
-    if value.isUTF8 { return fields.append(name, value) }
-    let text = unsafe value.withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
-    return fields.append(name, text.utf8.span)
+    guard isField else { throw .broken }
   }
 
   private mutating func endOfBlock() throws(CurlError) -> Progress {
     if status < 200 {
+      // What an interim answer says is not kept, and must be well formed all the same.
+      fields = FieldSection()
       status = 0
       return .needsMore
     }
@@ -121,8 +101,9 @@ struct ResponseHead {
   /// read differently by different recipients.
   private func framing() throws(CurlError) -> Framing {
     // All of them: two codings are no coding that we know.
-    let coding = hasCoding ? fields.all(.transferEncoding).joined(separator: ", ") : nil
-    let length = hasLength ? try contentLength() : nil
+    let codings = fields.all(.transferEncoding)
+    let coding = codings.isEmpty ? nil : codings.joined(separator: ", ")
+    let length = try contentLength()
     if coding != nil && (length != nil || isHTTP10) { throw .broken }
     if let coding, coding.lowercased() != "chunked" { throw .broken }
     if status == 204 {
@@ -160,11 +141,4 @@ private func decimal(_ digits: Span<UInt8>) -> Int? {
     value = value * 10 + Int(digit)
   }
   return value
-}
-
-extension Span<UInt8> {
-  fileprivate func firstIndex(of byte: UInt8) -> Int? {
-    for index in indices where self[index] == byte { return index }
-    return nil
-  }
 }

@@ -4,6 +4,8 @@ struct FieldNameTable: Sendable {
 
   /// By the name's number.
   let spellings: [String]
+  /// By the name's number: the spelling, a colon and a space.
+  private let beginnings: [[UInt8]]
   /// The spellings in lower case, one behind the other.
   private let letters: [UInt8]
   /// Where each begins, and where the last ends.
@@ -29,6 +31,13 @@ struct FieldNameTable: Sendable {
     }
     starts.append(letters.count)
     (self.spellings, self.letters, self.starts, self.slots) = (spellings, letters, starts, slots)
+    beginnings = spellings.map { Array("\($0): ".utf8) }
+  }
+
+  /// How a line of that name, which is not `other`, begins.
+  func beginning(of name: FieldName) -> [UInt8] {
+    precondition(name != .other)
+    return beginnings[Int(name.rawValue)]
   }
 
   func name(of bytes: Span<UInt8>) -> FieldName {
@@ -43,11 +52,9 @@ struct FieldNameTable: Sendable {
 
   private func isSpelling(_ bytes: Span<UInt8>, of name: FieldName) -> Bool {
     let number = Int(name.rawValue)
-    let start = starts[number]
-    guard starts[number + 1] - start == bytes.count else { return false }
-    for index in bytes.indices where bytes[index].inLowerCase != letters[start + index] {
-      return false
-    }
+    let letters = letters.span.extracting(starts[number]..<starts[number + 1])
+    guard letters.count == bytes.count else { return false }
+    for index in bytes.indices where bytes[index].inLowerCase != letters[index] { return false }
     return true
   }
 

@@ -8,22 +8,24 @@
 /// appended as text are put right. A request is looked through once more before it is sent.
 /// - Source: RFC 9110, 5 (field section, field line).
 package struct FieldSection: Sendable {
-  /// One field, whose bytes in the section are `name: value`.
+  /// One field, whose bytes in the section are `name: value` and a line end.
   package struct Line: Sendable {
     package let name: FieldName
     fileprivate let nameLength: UInt16
-    fileprivate let start: UInt32
+    fileprivate var start: UInt32
     fileprivate let valueLength: UInt32
 
     /// Name, colon, space and value among the section's bytes.
     package var range: Range<Int> { Int(start)..<(valueStart + Int(valueLength)) }
+    /// The same with the line's end.
+    fileprivate var wholeRange: Range<Int> { Int(start)..<(valueStart + Int(valueLength) + 2) }
     package var nameRange: Range<Int> { Int(start)..<(Int(start) + Int(nameLength)) }
     package var valueRange: Range<Int> { valueStart..<(valueStart + Int(valueLength)) }
 
     private var valueStart: Int { Int(start) + Int(nameLength) + 2 }
   }
 
-  package private(set) var bytes: [UInt8] = []
+  package internal(set) var bytes: [UInt8] = []
   package private(set) var lines: [Line] = []
 
   package init() {}
@@ -31,6 +33,12 @@ package struct FieldSection: Sendable {
   /// A section with room for so many bytes and lines.
   package init(bytes: Int, lines: Int) {
     self.bytes.reserveCapacity(bytes)
+    self.lines.reserveCapacity(lines)
+  }
+
+  /// A section among whose bytes lines stand already that are still to be appended.
+  init(adopting bytes: [UInt8], lines: Int) {
+    self.bytes = bytes
     self.lines.reserveCapacity(lines)
   }
 }
@@ -104,6 +112,22 @@ extension FieldSection {
     return false
   }
 
+  /// Calls `body` with the bytes of the lines that pass, as they go out; lines that stand one behind
+  /// the other come together.
+  package func forEachPiece(where passes: (Line) -> Bool, _ body: (ArraySlice<UInt8>) -> Void) {
+    var piece = 0..<0
+    for line in lines where passes(line) {
+      let range = line.wholeRange
+      if range.lowerBound == piece.upperBound {
+        piece = piece.lowerBound..<range.upperBound
+        continue
+      }
+      if !piece.isEmpty { body(bytes[piece]) }
+      piece = range
+    }
+    if !piece.isEmpty { body(bytes[piece]) }
+  }
+
   private func text(_ range: Range<Int>) -> String {
     String(decoding: bytes[range], as: UTF8.self)
   }
@@ -125,34 +149,56 @@ extension FieldSection {
 
   /// Appends a field under a name that is known.
   package mutating func append(_ name: FieldName, _ value: String) {
-    precondition(name != .other)
-    if value.utf8.span.isFieldValue {
-      write(name, name.spelling.utf8.span, value.utf8.span)
-    } else {
-      write(name, name.spelling.utf8.span, Self.putRight(value).span)
+    guard value.utf8.span.isFieldValue else {
+      return append(name, String(decoding: Self.putRight(value), as: UTF8.self))
     }
-  }
-
-  /// Appends a field of another section.
-  package mutating func append(_ line: Line, of other: FieldSection) {
+    let beginning = FieldNameTable.shared.beginning(of: name)
     let start = bytes.count
-    bytes.append(contentsOf: other.bytes[line.range])
+    bytes.append(contentsOf: beginning)
+    bytes.append(contentsOf: value.utf8)
+    bytes.append(UInt8(ascii: "\r"))
+    bytes.append(UInt8(ascii: "\n"))
     lines.append(
       Line(
-        name: line.name, nameLength: line.nameLength, start: UInt32(start),
-        valueLength: line.valueLength))
+        name: name, nameLength: UInt16(beginning.count - 2), start: UInt32(start),
+        valueLength: UInt32(value.utf8.count)))
   }
 
-  /// Takes the last line back.
-  package mutating func removeLast() { lines.removeLast() }
+  /// Appends a field that stands among the bytes already, as it would have been written.
+  mutating func append(lineAt name: Range<Int>, _ value: Range<Int>, _ known: FieldName) {
+    lines.append(
+      Line(
+        name: known, nameLength: UInt16(name.count), start: UInt32(name.lowerBound),
+        valueLength: UInt32(value.count)))
+  }
+
+  /// Appends the fields of another section that pass.
+  package mutating func append(linesOf other: FieldSection, where passes: (Line) -> Bool) {
+    var start = bytes.count
+    var passed = lines
+    lines = []
+    other.forEachPiece { line in
+      guard passes(line) else { return false }
+      var moved = line
+      moved.start = UInt32(start)
+      passed.append(moved)
+      start += line.wholeRange.count
+      return true
+    } _: {
+      bytes.append(contentsOf: $0)
+    }
+    lines = passed
+  }
 
   private mutating func write(_ known: FieldName, _ name: Span<UInt8>, _ value: Span<UInt8>) {
     let start = bytes.count
-    bytes.append(addingCapacity: name.count + 2 + value.count) { out in
+    bytes.append(addingCapacity: name.count + value.count + 4) { out in
       for index in name.indices { out.append(name[index]) }
       out.append(UInt8(ascii: ":"))
       out.append(UInt8(ascii: " "))
       for index in value.indices { out.append(value[index]) }
+      out.append(UInt8(ascii: "\r"))
+      out.append(UInt8(ascii: "\n"))
     }
     lines.append(
       Line(

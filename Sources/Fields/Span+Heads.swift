@@ -48,17 +48,21 @@ extension Span<UInt8> {
   }
 
   /// Only such bytes, and no blank at either end.
-  var isFieldValue: Bool { hasOnlyFieldBytes && trimmedRange == indices }
+  var isFieldValue: Bool {
+    guard !isEmpty else { return true }
+    return hasOnlyFieldBytes && !self[0].isBlank && !self[count - 1].isBlank
+  }
 }
 
+// In place wherever they are asked: a head is looked through byte by byte.
 extension UInt8 {
   /// The letter in lower case; any other byte as it is.
-  package var inLowerCase: UInt8 {
+  @inlinable package var inLowerCase: UInt8 {
     UInt8(ascii: "A") <= self && self <= UInt8(ascii: "Z") ? self | 0x20 : self
   }
 
   /// RFC 9110, `tchar`.
-  package var isTokenByte: Bool {
+  @inlinable package var isTokenByte: Bool {
     switch self {
     case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
       UInt8(ascii: "0")...UInt8(ascii: "9"):
@@ -73,7 +77,7 @@ extension UInt8 {
   }
 
   /// Any but control bytes; the tab is none.
-  package var isFieldByte: Bool { self >= 0x20 && self != 0x7F || self == 0x09 }
+  @inlinable package var isFieldByte: Bool { self >= 0x20 && self != 0x7F || self == 0x09 }
 
   var isBlank: Bool { self == 0x20 || self == 0x09 }
 }

@@ -133,12 +133,12 @@ package struct DecisionRules: Sendable {
       trace = CallTrace(
         method: facts.method, target: target, controls: controls, key: caller)
     }
-    let app = try self.app(caller.grant, controls)
+    let app = try self.app(caller, controls)
     trace?.app = app
     subject.app = app
     let entry = snapshot.store(InstallationID(app: app, store: target.store))
     let rule = try checkGrant(
-      caller.grant, facts.method, target, labels: entry?.labels ?? [], &trace)
+      caller, facts.method, target, labels: entry?.labels ?? [], &trace)
     trace?.store = entry
     let (store, token) = try usable(entry)
     if let rule, rule.isAuthoritative, !rule.isMet(by: store.scopes) {
@@ -200,8 +200,8 @@ package struct DecisionRules: Sendable {
 
   /// The app of a key; a key for all apps says which it means, unless there is one only or one
   /// named `default`.
-  private func app(_ grant: Grant, _ controls: Controls) throws(Problem) -> AppName {
-    if let own = grant.app {
+  private func app(_ caller: KeyEntry, _ controls: Controls) throws(Problem) -> AppName {
+    if let own = caller.grant.app {
       guard controls.app == nil || controls.app == own else {
         throw .missing(app: controls.app ?? own)
       }
@@ -226,7 +226,7 @@ package struct DecisionRules: Sendable {
   /// as of a store without that label.
   /// - Returns: the endpoint's rule; `nil` where BigCommerce alone decides.
   private func checkGrant(
-    _ grant: Grant, _ method: HTTPRequest.Method, _ target: Target, labels: Set<StoreLabel>,
+    _ caller: KeyEntry, _ method: HTTPRequest.Method, _ target: Target, labels: Set<StoreLabel>,
     _ trace: inout CallTrace?
   ) throws(Problem) -> EndpointRule? {
     var rule: EndpointRule?
@@ -241,13 +241,16 @@ package struct DecisionRules: Sendable {
     }
     trace?.ability = ability
     trace?.rule = rule
-    guard grant.allows(ability) else { throw .missing(ability: ability) }
-    guard grant.allows(store: target.store, labelled: labels) else {
+    // Asked where it lies: a copy of a grant is a dozen references.
+    guard caller.grant.allows(ability) else { throw .missing(ability: ability) }
+    guard caller.grant.allows(store: target.store, labelled: labels) else {
       throw .missing(store: target.store)
     }
-    guard grant.allows(method) else { throw .missing(method: method) }
-    guard grant.allows(path: target.resourcePath) else { throw .missing(path: target.resourcePath) }
-    if let rule, !grant.allows(rule) { throw .missing(grantFor: rule) }
+    guard caller.grant.allows(method) else { throw .missing(method: method) }
+    guard caller.grant.allows(path: target.resourcePath) else {
+      throw .missing(path: target.resourcePath)
+    }
+    if let rule, !caller.grant.allows(rule) { throw .missing(grantFor: rule) }
     trace?.mayCall = true
     return rule
   }

@@ -9,13 +9,8 @@ package final class GatewayRequest: Sendable {
   /// The body as it streams in; reading it slowly slows the caller down.
   package typealias Body = any AsyncSequence<ByteBuffer, any Error> & Sendable
 
-  package let method: HTTPRequest.Method
-  /// The raw request target, byte for byte: printable ASCII, starts with `/`, holds no `#`.
-  package let target: String
-  /// All request headers in their order, `Host` not among them.
-  package let headers: FieldSection
-  /// The body's length, or `nil` when it is chunked; 0 when there is no body.
-  package let contentLength: Int?
+  /// What a decision about it needs to know.
+  let facts: CallFacts
   /// The request's body, `nil` when it has none; may be iterated once.
   ///
   /// It throws when the caller goes away or breaks HTTP before the body is complete.
@@ -25,27 +20,32 @@ package final class GatewayRequest: Sendable {
   /// The event loop of the caller's connection.
   package let loop: any EventLoop
   package let clientAddress: String
-  /// The ID of the caller's key when somebody in this process has checked it; never from the wire.
-  ///
-  /// `nil`: the key is in the headers.
-  package let keyID: String?
 
+  /// A call whose `target` is the raw request target, byte for byte: printable ASCII, starts with
+  /// `/`, holds no `#`.
+  ///
+  /// `headers` are all in their order, `Host` not among them; `contentLength` is the body's length,
+  /// `nil` when it is chunked, 0 when there is none; `keyID` is the ID of the caller's key when
+  /// somebody in this process has checked it, never from the wire, `nil` when the key is in the
+  /// headers.
   package init(
     method: HTTPRequest.Method, target: String, headers: FieldSection, contentLength: Int?,
     body: Body?, requestID: RequestID, trace: TraceContext, loop: any EventLoop,
     clientAddress: String, keyID: String? = nil
   ) {
-    self.method = method
-    self.target = target
-    self.headers = headers
-    self.contentLength = contentLength
+    facts = CallFacts(
+      method: method, target: target, headers: headers, contentLength: contentLength, keyID: keyID)
     self.body = body
     self.requestID = requestID
     self.trace = trace
     self.loop = loop
     self.clientAddress = clientAddress
-    self.keyID = keyID
   }
+
+  package var method: HTTPRequest.Method { facts.method }
+  package var target: String { facts.target }
+  package var headers: FieldSection { facts.headers }
+  package var contentLength: Int? { facts.contentLength }
 }
 
 /// The gateway's answer, ours or BigCommerce's; `Latchkey-Origin` is among the headers.

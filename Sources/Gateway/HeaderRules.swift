@@ -13,22 +13,18 @@ package enum HeaderRules {
   ) -> FieldSection {
     // Up to four are added here, and the token.
     var passed = FieldSection(bytes: fields.bytes.count + 320, lines: fields.count + 5)
-    var (hasAccept, hasUserAgent, hasCorrelationID) = (false, false, false)
+    var names: FieldNameSet = []
     let named = namedInConnection(fields)
-    for line in fields.lines where passesToUpstream(line, of: fields) {
-      if !trace.isContinued, line.name == .tracestate { continue }
-      if let named, named.contains(fields.name(of: line).lowercased()) { continue }
-      switch line.name {
-      case .accept: hasAccept = true
-      case .userAgent: hasUserAgent = true
-      case .correlationID: hasCorrelationID = true
-      default: break
-      }
-      passed.append(line, of: fields)
+    passed.append(linesOf: fields) { line in
+      guard passesToUpstream(line, of: fields) else { return false }
+      if !trace.isContinued, line.name == .tracestate { return false }
+      if let named, named.contains(fields.name(of: line).lowercased()) { return false }
+      names.insert(line.name)
+      return true
     }
-    if !hasAccept { passed.append(.accept, "application/json") }
-    if !hasUserAgent { passed.append(.userAgent, userAgent) }
-    if !hasCorrelationID { passed.append(.correlationID, requestID.text) }
+    if !names.contains(.accept) { passed.append(.accept, "application/json") }
+    if !names.contains(.userAgent) { passed.append(.userAgent, userAgent) }
+    if !names.contains(.correlationID) { passed.append(.correlationID, requestID.text) }
     passed.append(.traceparent, trace.traceparent)
     return passed
   }
@@ -41,9 +37,9 @@ package enum HeaderRules {
     // `signed` adds two.
     var passed = FieldSection(bytes: fields.bytes.count + 80, lines: fields.count + 2)
     let named = namedInConnection(fields)
-    for line in fields.lines where passesToCaller(line, of: fields) {
-      if let named, named.contains(fields.name(of: line).lowercased()) { continue }
-      passed.append(line, of: fields)
+    passed.append(linesOf: fields) { line in
+      guard passesToCaller(line, of: fields) else { return false }
+      return named.map { !$0.contains(fields.name(of: line).lowercased()) } ?? true
     }
     return passed
   }
@@ -74,9 +70,9 @@ package enum HeaderRules {
   private static func namedInConnection(_ fields: FieldSection) -> Set<String>? {
     var named: Set<String>?
     for line in fields.lines where line.name == .connection {
-      let value = fields.value(of: line)
-      if value == "keep-alive" || value == "close" { continue }
-      for part in value.utf8.split(separator: UInt8(ascii: ",")) {
+      let bytes = fields.bytes.span.extracting(line.valueRange)
+      if bytes.isText("keep-alive") || bytes.isText("close") { continue }
+      for part in fields.value(of: line).utf8.split(separator: UInt8(ascii: ",")) {
         let token = Substring(part).filter { $0 != " " && $0 != "\t" }.lowercased()
         guard token != "keep-alive", token != "close", !token.isEmpty else { continue }
         named = (named ?? []).union([token])

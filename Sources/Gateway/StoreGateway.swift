@@ -109,12 +109,9 @@ package final class StoreGateway: GatewayResponding {
     guard let snapshot = directory.current() else {
       return .answer(refuse(.databaseUnavailable, request))
     }
-    let facts = CallFacts(
-      method: request.method, target: request.target, headers: request.headers,
-      contentLength: request.contentLength, keyID: request.keyID)
     let now = clock.now()
     var subject = RequestSubject()
-    switch rules.decide(facts, snapshot, now: now, &subject) {
+    switch rules.decide(request.facts, snapshot, now: now, &subject) {
     case .refuse(let problem):
       note(problem, request, subject, snapshot, now)
       return .answer(refuse(problem, request, subject))

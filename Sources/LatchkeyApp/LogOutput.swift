@@ -37,7 +37,7 @@ package struct LogOutput: Sendable {
   /// appended bytes, and written together with others.
   package func accessLog(_ label: String) -> AccessLog {
     guard format == .json else { return .lines(to: logger(label)) }
-    return AccessLog { record in
+    return AccessLog(isOff: level > AccessLog.highestLevel) { record in
       guard record.level >= level else { return }
       sink.write(record.line(at: clock.now(), label), canWait: true)
     }

@@ -40,8 +40,12 @@ package struct ServiceKeyRecord: Hashable, Sendable {
   }
 
   /// Whether it is neither revoked nor expired, nor replaced for longer than its overlap.
-  package func isValid(at now: Timestamp) -> Bool {
-    revokedAt == nil && !grant.isExpired(at: now) && overlapEndsAt.map { $0 > now } ?? true
+  package func isValid(at now: Timestamp) -> Bool { now < validUntil }
+
+  /// From when on it is not valid; the end of time when nothing ends it.
+  package var validUntil: Timestamp {
+    guard revokedAt == nil else { return .distantPast }
+    return min(grant.expiresAt ?? .distantFuture, overlapEndsAt ?? .distantFuture)
   }
 }
 

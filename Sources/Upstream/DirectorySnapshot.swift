@@ -41,7 +41,7 @@ package struct DirectorySnapshot: Sendable {
     _ presented: (id: String, digest: KeyDigest), at now: Timestamp
   ) -> KeyEntry? {
     guard let id = keyIDs[presented.digest], id == presented.id, let key = keys[id],
-      key.record.isValid(at: now)
+      key.isValid(at: now)
     else { return nil }
     key.activity.noteUse(at: now)
     return key
@@ -50,7 +50,7 @@ package struct DirectorySnapshot: Sendable {
   /// The key of that ID if it is good now, for somebody who has shown it before; that it was used
   /// is noted.
   package func caller(id: String, at now: Timestamp) -> KeyEntry? {
-    guard let key = keys[id], key.record.isValid(at: now) else { return nil }
+    guard let key = keys[id], key.isValid(at: now) else { return nil }
     key.activity.noteUse(at: now)
     return key
   }

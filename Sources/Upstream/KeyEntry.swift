@@ -5,17 +5,20 @@ package import Storage
 /// A service key in a replica's memory; it never changes, a change makes another entry.
 package final class KeyEntry: Sendable {
   package let record: ServiceKeyRecord
+  // Of the record, for those who ask at every call.
+  package let id: String
+  package let grant: Grant
+  private let validUntil: Timestamp
   /// What is known from calls; it outlives changes of the entry.
   package let activity: KeyActivity
 
   package init(_ record: ServiceKeyRecord, activity: KeyActivity = KeyActivity()) {
     self.record = record
+    (id, grant, validUntil) = (record.id, record.grant, record.validUntil)
     self.activity = activity
   }
 
-  package var id: String { record.id }
-
-  package var grant: Grant { record.grant }
+  package func isValid(at now: Timestamp) -> Bool { now < validUntil }
 
   /// Takes one call of the key's rate, if it has one.
   ///

@@ -28,7 +28,7 @@ struct SecurityFields: Sendable {
 
   /// Writes what an answer that has fields of these names does not say itself.
   func write(besides names: FieldNameSet, to out: inout ByteBuffer) {
-    for line in section.lines where !names.contains(line.name) { section.write(line, to: &out) }
+    section.write(to: &out) { !names.contains($0.name) }
   }
 
   /// The fields as they go out, one line each.
@@ -36,9 +36,8 @@ struct SecurityFields: Sendable {
 }
 
 extension FieldSection {
-  /// Writes a field as it goes out.
-  func write(_ line: Line, to out: inout ByteBuffer) {
-    out.writeBytes(bytes[line.range])
-    out.writeStaticString("\r\n")
+  /// Writes the fields that pass as they go out.
+  func write(to out: inout ByteBuffer, where passes: (Line) -> Bool) {
+    forEachPiece(where: passes) { out.writeBytes($0) }
   }
 }

@@ -54,6 +54,7 @@ import Testing
     // A header line.
     "HTTP/1.1 200 OK\r\nA: b\n", "HTTP/1.1 200 OK\r\nA: b\rc\r\n", "HTTP/1.1 200 OK\r\nA: \0\r\n",
     "HTTP/1.1 200 OK\r\nA : b\r\n", "HTTP/1.1 200 OK\r\n folded\r\n", "HTTP/1.1 200 OK\r\n: b\r\n",
+    "HTTP/1.1 200 OK\r\nA: b\r\n folded\r\n",
     "HTTP/1.1 200 OK\r\nno colon\r\n", "HTTP/1.1 200 OK\r\nA\u{e9}: b\r\n",
     "HTTP/1.1 200 OK\r\nA: \u{7f}\r\n", "HTTP/1.1 103 Hint\r\nbad line\r\n",
     // Where the body ends.

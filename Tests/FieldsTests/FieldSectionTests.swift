@@ -66,15 +66,48 @@ import Testing
     #expect(!kept.hasName(short, containing: UInt8(ascii: "_")))
   }
 
-  @Test func `a line passes from one section to another`() throws {
-    let from = section([("a", "1"), ("Accept", "text/html"), ("b", "")])
+  @Test(arguments: 0..<32) func `lines pass from one section to another`(set: Int) throws {
+    let all = [("a", "1"), ("Accept", "text/html"), ("b", ""), ("Via", "3"), ("d", "4")]
+    let from = section(all)
     var to = section([("c", "0")])
-    for line in from.lines.reversed() { to.append(line, of: from) }
-    #expect(lines(to) == ["c: 0", "b: ", "Accept: text/html", "a: 1"])
-    #expect(to.has(.accept))
-    to.removeLast()
-    to.append(.via, "2")
-    #expect(lines(to) == ["c: 0", "b: ", "Accept: text/html", "Via: 2"])
+    var number = -1
+    to.append(linesOf: from) { _ in
+      number += 1
+      return set >> number & 1 != 0
+    }
+    let passed = all.indices.filter { set >> $0 & 1 != 0 }.map { "\(all[$0].0): \(all[$0].1)" }
+    #expect(lines(to) == ["c: 0"] + passed)
+    #expect(to.has(.accept) == (set & 2 != 0))
+    #expect(String(decoding: to.bytes, as: UTF8.self) == lines(to).map { $0 + "\r\n" }.joined())
+  }
+
+  @Test func `lines that stand one behind the other go out together`() {
+    var kept = section([("a", "1"), ("b", "2"), ("c", "3"), ("d", "4")])
+    var pieces: [String] = []
+    kept.forEachPiece { _ in
+      true
+    } _: {
+      pieces.append(String(decoding: $0, as: UTF8.self))
+    }
+    #expect(pieces == ["a: 1\r\nb: 2\r\nc: 3\r\nd: 4\r\n"])
+    pieces = []
+    kept.forEachPiece {
+      kept.name(of: $0) != "b"
+    } _: {
+      pieces.append(String(decoding: $0, as: UTF8.self))
+    }
+    #expect(pieces == ["a: 1\r\n", "c: 3\r\nd: 4\r\n"])
+    // A field that takes another's place stands elsewhere.
+    kept[.via] = "5"
+    kept[.accept] = "6"
+    kept[.via] = "7"
+    pieces = []
+    kept.forEachPiece { _ in
+      true
+    } _: {
+      pieces.append(String(decoding: $0, as: UTF8.self))
+    }
+    #expect(pieces.joined().hasSuffix("d: 4\r\nVia: 7\r\nAccept: 6\r\n"))
   }
 
   @Test func `sections are equal when their lines are`() {

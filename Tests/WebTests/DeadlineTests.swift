@@ -233,6 +233,32 @@ import Testing
     }
   }
 
+  @Test func `who sends on and reads no answer is cut, also while an answer is being made`()
+    async throws
+  {
+    var fixture = ListenerFixture()
+    fixture.gateway = StubGateway { request in
+      if request.target.hasSuffix("/slow") {
+        // Until the connection ends.
+        let (never, end) = AsyncStream.makeStream(of: Void.self)
+        for await _ in never {}
+        end.finish()
+      }
+      return .text(String(repeating: "x", count: 12_000))
+    }
+    let time = try await attack(fixture) { connection in
+      let small = "GET /stores/a/v3/y HTTP/1.1\r\nHost: x\r\n\r\n"
+      // Twelve megabytes: more than the kernel holds for both ends.
+      for _ in 0..<1000 { connection.send(small) }
+      connection.send(small.replacing("/y", with: "/slow"))
+      connection.waitUntilClosed(.seconds(5))
+      #expect(connection.receiveToEnd().wasReset)
+    }
+    #expect(time < .seconds(8))
+    #expect(fixture.internalCounters.cuts[.write] == 1)
+    #expect(fixture.internalCounters.requestsInFlight == 0)
+  }
+
   @Test func `who has read its answer may be idle for as long as an idle connection may`()
     async throws
   {

@@ -9,7 +9,10 @@ struct QuotaWindow: Sendable {
   /// Calls per window; `nil` while no answer has told.
   private(set) var quota: Int?
   /// The window's length as read last.
-  private(set) var size = Duration.seconds(30)
+  private(set) var size = Duration.seconds(30) {
+    didSet { parts = Parts(of: size) }
+  }
+  private var parts = Parts(of: .seconds(30))
   /// Calls left by the last word of the platform, less what was used since by answers that did not
   /// tell.
   private(set) var left: Int?
@@ -25,6 +28,19 @@ struct QuotaWindow: Sendable {
   private var seenStrangers = 0.0
   /// Our calls of this window that were answered.
   private var ownUse = 0
+
+  /// What of the window's length is asked for at every call: to divide a duration takes long.
+  private struct Parts: Sendable {
+    let seconds: Double
+    let half: Duration
+    let sixteenth: Duration
+
+    init(of size: Duration) {
+      seconds = size.inSeconds
+      half = size / 2
+      sixteenth = size / 16
+    }
+  }
 
   /// Starts a new window once the last is over; the whole quota is taken to be there until an
   /// answer tells.
@@ -42,7 +58,7 @@ struct QuotaWindow: Sendable {
     let isNewer = sentAt >= orderedAt
     guard let told = headers.left, isNewer || !isOfFormerWindow(headers, sentAt: sentAt, now: now)
     else { return spend() }
-    if let window = headers.window { size = window }
+    if let window = headers.window, window != size { size = window }
     takeReset(headers, sentAt: sentAt, now: now, isNewer: isNewer)
     if let stated = headers.quota {
       quota = stated
@@ -82,14 +98,14 @@ struct QuotaWindow: Sendable {
 
   /// What a window brings us, by what others used of those before; at least an eighth of it.
   var usualShare: Double? {
-    quota.map { max(1, Double($0) / 8, Double($0) - strangersPerSecond * size.inSeconds) }
+    quota.map { max(1, Double($0) / 8, Double($0) - strangersPerSecond * parts.seconds) }
   }
 
   /// What others use; former windows weigh like a quarter of one, so that one that has just begun
   /// says little.
   private var strangersPerSecond: Double {
     guard let resetsAt else { return formerStrangers }
-    let length = max(size.inSeconds, 0.001)
+    let length = max(parts.seconds, 0.001)
     let elapsed = min(max(0, length - (resetsAt - toldAt).inSeconds), length)
     return (formerStrangers * length / 4 + seenStrangers) / (length / 4 + elapsed)
   }
@@ -98,7 +114,7 @@ struct QuotaWindow: Sendable {
     _ headers: QuotaHeaders, sentAt: Duration, now: Duration
   ) -> Bool {
     guard let reset = headers.reset else { return false }
-    if let resetsAt { return now + reset < resetsAt - size / 2 }
+    if let resetsAt { return now + reset < resetsAt - parts.half }
     return sentAt + reset <= orderedAt
   }
 
@@ -113,7 +129,7 @@ struct QuotaWindow: Sendable {
     }
     let (earliest, latest) = (sentAt + reset, now + reset)
     if let known = resetsAt {
-      if earliest > known + size / 16 || latest < known - size / 2 {
+      if earliest > known + parts.sixteenth || latest < known - parts.half {
         restart(left: nil, from: toldAt)
         resetsAt = latest
       } else {

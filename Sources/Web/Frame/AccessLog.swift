@@ -22,15 +22,18 @@ package struct AccessRecord: Sendable {
 
 /// Takes the record of every answered request; must not block.
 package struct AccessLog: Sendable {
+  /// Whether no record is of interest.
+  let isOff: Bool
   let write: @Sendable (AccessRecord) -> Void
 
-  package init(_ write: @escaping @Sendable (AccessRecord) -> Void) {
+  package init(isOff: Bool = false, _ write: @escaping @Sendable (AccessRecord) -> Void) {
+    self.isOff = isOff
     self.write = write
   }
 
   /// One line per request; what browsers and probes ask for by themselves stays at the debug level.
   package static func lines(to logger: Logger) -> AccessLog {
-    AccessLog { record in
+    AccessLog(isOff: logger.logLevel > highestLevel) { record in
       logger.log(
         level: record.level, .init(stringLiteral: AccessRecord.message),
         metadata: record.subject.metadata([
@@ -44,12 +47,17 @@ package struct AccessLog: Sendable {
   }
 }
 
+extension AccessLog {
+  /// Of any record.
+  package static let highestLevel = Logger.Level.info
+}
+
 extension AccessRecord {
   /// The message of its line.
   package static let message = "request"
 
   /// What browsers and probes ask for by themselves is of little interest.
-  package var level: Logger.Level { isNoise ? .debug : .info }
+  package var level: Logger.Level { isNoise ? .debug : AccessLog.highestLevel }
 
   private var isNoise: Bool {
     switch (path, status) {

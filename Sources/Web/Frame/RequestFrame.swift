@@ -5,7 +5,7 @@ import HTTPTypes
 
 /// What happens to every request of a listener, whatever its way: an ID, the common fields, a line
 /// in the log.
-struct RequestFrame: Sendable {
+final class RequestFrame: Sendable {
   /// The listener's name.
   let name: String
   let usesTLS: Bool
@@ -14,6 +14,19 @@ struct RequestFrame: Sendable {
   let traces: TraceSource
   let security: SecurityFields
   let log: AccessLog
+
+  init(
+    name: String, usesTLS: Bool, proxies: TrustedProxies, requestIDs: RequestIDSource,
+    traces: TraceSource, security: SecurityFields, log: AccessLog
+  ) {
+    self.name = name
+    self.usesTLS = usesTLS
+    self.proxies = proxies
+    self.requestIDs = requestIDs
+    self.traces = traces
+    self.security = security
+    self.log = log
+  }
 
   /// The client's ID for the request if it is well formed, else one of ours.
   func requestID(_ given: String?) -> RequestID {
@@ -53,6 +66,7 @@ struct RequestFrame: Sendable {
     _ method: HTTPRequest.Method, _ target: RawTarget, _ status: Int,
     began: ContinuousClock.Instant, _ clientAddress: String
   ) {
+    guard !log.isOff else { return }
     log.write(
       AccessRecord(
         listener: name, requestID: requestID, traceID: trace.traceID, subject: subject,

@@ -35,7 +35,11 @@ package struct RawTarget: Hashable, Sendable {
 
   /// Everything before the first `?`, byte for byte.
   package var path: Substring {
-    text.utf8.firstIndex(of: UInt8(ascii: "?")).map { text[..<$0] } ?? text[...]
+    let bytes = text.utf8.span
+    for index in bytes.indices where bytes[index] == UInt8(ascii: "?") {
+      return text[..<text.utf8.index(text.utf8.startIndex, offsetBy: index)]
+    }
+    return text[...]
   }
 
   /// Everything behind the first `?`; `nil` when there is none.

@@ -24,9 +24,21 @@ extension ByteGuard {
   /// Begins to watch the client when it has not taken all that was written, as far as this process
   /// holds it; the kernel is asked later, and only while there is reason to.
   func watchWriting() {
+    writing.bytesAtLook = writing.bytes
     guard !writing.isWaiting, heldHere > 0 else { return }
     writing.note(unsent: unsent, at: .now())
     rearm()
+  }
+
+  /// The same after an answer that left whole: to ask the socket costs as much as to write.
+  ///
+  /// So it is asked once in 64 KiB, and when the client has sent on before it had this answer, for it
+  /// may never read. A client that sends nothing more is looked after while it is idle.
+  func watchWritingOfMany() {
+    guard pending.readableBytes > 0 || writing.bytes &- writing.bytesAtLook >= 65_536 else {
+      return
+    }
+    watchWriting()
   }
 
   /// Bytes that the socket did not take yet.

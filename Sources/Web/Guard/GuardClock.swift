@@ -68,6 +68,8 @@ struct GuardClock {
 struct WriteWatch {
   /// All bytes that were ever written to the connection.
   var bytes = 0
+  /// Of these, those that had been written when the socket was last asked whether it took all.
+  var bytesAtLook = 0
 
   /// What waited when it was first seen to.
   private struct Backlog {

@@ -1,4 +1,5 @@
 import Base
+import Fields
 
 /// Finds the end of a request head as its bytes arrive, and refuses at the first byte that no head
 /// holds.
@@ -27,22 +28,28 @@ struct HeadScanner {
   /// call.
   mutating func scan(_ bytes: Span<UInt8>, limits: GuardLimits) -> Verdict {
     while scanned < bytes.count {
+      if !afterReturn { passFieldBytes(bytes) }
+      guard scanned < bytes.count else { break }
+      if scanned - start >= limits.head.bytes { return .refused(.headTooLarge) }
       let byte = bytes[scanned]
       scanned += 1
-      if scanned - start > limits.head.bytes { return .refused(.headTooLarge) }
       if afterReturn {
         guard byte == 0x0A else { return .refused(.malformed) }
         afterReturn = false
         if let verdict = endLine(limits) { return verdict }
-      } else if byte == 0x0D {
-        afterReturn = true
-      } else if byte == 0x0A || byte == 0x7F || (byte < 0x20 && byte != 0x09) {
-        return .refused(.malformed)
       } else {
-        lineLength += 1
+        guard byte == 0x0D else { return .refused(.malformed) }
+        afterReturn = true
       }
     }
-    return .more
+    return scanned - start > limits.head.bytes ? .refused(.headTooLarge) : .more
+  }
+
+  private mutating func passFieldBytes(_ bytes: Span<UInt8>) {
+    var index = scanned
+    while index < bytes.count, bytes[index].isFieldByte { index += 1 }
+    lineLength += index - scanned
+    scanned = index
   }
 
   private mutating func endLine(_ limits: GuardLimits) -> Verdict? {

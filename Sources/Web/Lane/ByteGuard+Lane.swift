@@ -13,8 +13,7 @@ extension ByteGuard {
     guard let turns = lane, !head.expectsContinue,
       turns.lane.service.takes(bytes.readableBytesUInt8Span),
       let body = wholeBody(upTo: turns.lane.service.bodyLimit),
-      let request = LaneRequest(
-        bytes.readableBytesUInt8Span, body: body, turns.lane.frame, connection)
+      let request = LaneRequest(bytes, body: body, turns.lane.frame, connection)
     else { return false }
     takeWholeBody()
     isInLane = true
@@ -53,18 +52,17 @@ extension ByteGuard {
   private func answer(_ request: LaneRequest, with answer: GatewayResponse, _ number: Int) {
     // A client that went away, or was told something else meanwhile, gets nothing more.
     guard let turns = lane, isWaiting(for: number) else { return }
-    let lane = turns.lane
+    let (lane, call) = (turns.lane, request.call)
     var head = LaneHead(answer, toHEAD: head.isHEAD, isOldVersion: head.isOldVersion)
-    lane.frame.identify(&head.fields, request.requestID)
+    lane.frame.identify(&head.fields, call.requestID)
     wasRefused = answer.isRefusal
     let keepsAlive = mayKeepAlive
-    let date = lane.dates.text(lane.clock.now())
+    let dateLine = lane.dateLine.text(lane.clock.now())
     lane.frame.record(
-      request.requestID, request.trace, answer.subject, request.method,
-      RawTarget(request.target), answer.status, began: request.began,
-      request.clientAddress)
+      call.requestID, call.trace, answer.subject, call.method, RawTarget(call.target),
+      answer.status, began: request.began, call.clientAddress)
     answerHeadIsOut = true
-    let bytes = head.bytes(lane.frame.security, date: date, keepsAlive: keepsAlive)
+    let bytes = head.bytes(lane.frame.security, dateLine: dateLine, keepsAlive: keepsAlive)
     switch answer.body {
     case .bytes(let body):
       write(bytes, head.hasBody ? body : ByteBuffer())
@@ -89,7 +87,8 @@ extension ByteGuard {
   /// What was written leaves, and the connection goes on.
   func finishAnswer(number: Int, keepsAlive: Bool) {
     guard isWaiting(for: number), let context else { return }
-    flush(context: context)
+    context.flush()
+    watchWritingOfMany()
     answerEnded(keepsAlive: keepsAlive)
   }
 

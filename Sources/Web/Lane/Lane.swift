@@ -10,11 +10,17 @@ import Upstream
 /// It passes by the decoder, the web framework and its tasks, and shares everything that decides:
 /// the guard before it, the frame around it and the service behind it. An answer has the same bytes
 /// as on the ordinary way.
-struct Lane: Sendable {
+final class Lane: Sendable {
   let service: any LaneService
   let frame: RequestFrame
   let clock: WallClock
-  let dates = DateText()
+  let dateLine = DateLine()
+
+  init(service: any LaneService, frame: RequestFrame, clock: WallClock) {
+    self.service = service
+    self.frame = frame
+    self.clock = clock
+  }
 }
 
 /// What answers requests in the lane of a listener.
@@ -35,13 +41,15 @@ protocol LaneService: Sendable {
   ) -> (any Cancellable)?
 }
 
-/// The text of `Date`, made once a second.
-final class DateText: Sendable {
+/// The field `Date` with its line end, made once a second.
+final class DateLine: Sendable {
   private let last = Mutex<(second: Int64, text: String)>((-1, ""))
 
   func text(_ now: Timestamp) -> String {
     last.withLock { last in
-      if last.second != now.seconds { last = (now.seconds, HTTPDate.text(now)) }
+      if last.second != now.seconds {
+        last = (now.seconds, "Date: \(HTTPDate.text(now))\r\n")
+      }
       return last.text
     }
   }

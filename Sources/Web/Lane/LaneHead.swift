@@ -76,21 +76,21 @@ struct LaneHead {
   }
 
   /// The bytes of the head.
-  func bytes(_ security: SecurityFields, date: String, keepsAlive: Bool) -> ByteBuffer {
+  func bytes(_ security: SecurityFields, dateLine: String, keepsAlive: Bool) -> ByteBuffer {
     var out = ByteBuffer()
     out.reserveCapacity(1024)
     writeStatusLine(&out)
     var names: FieldNameSet = []
-    for line in fields.lines where line.name != .connection {
+    fields.write(to: &out) { line in
+      guard line.name != .connection else { return false }
       names.insert(line.name)
-      if !mayHaveBody, line.name == .contentLength { continue }
-      fields.write(line, to: &out)
+      return mayHaveBody || line.name != .contentLength
     }
     security.write(besides: names, to: &out)
-    LaneHead.write("Date", date, &out)
-    if !keepsAlive { LaneHead.write("Connection", "close", &out) }
+    out.writeString(dateLine)
+    if !keepsAlive { out.writeStaticString("Connection: close\r\n") }
     if mayHaveBody, case .chunked = framing {
-      LaneHead.write("transfer-encoding", "chunked", &out)
+      out.writeStaticString("transfer-encoding: chunked\r\n")
     }
     out.writeStaticString("\r\n")
     return out
@@ -98,22 +98,12 @@ struct LaneHead {
 
   private func writeStatusLine(_ out: inout ByteBuffer) {
     let isDelimited = if case .length = framing { hasBody } else { false }
-    if isOldVersion, !isDelimited {
-      out.writeStaticString("HTTP/1.0 ")
+    let isOld = isOldVersion && !isDelimited
+    if status == 200, !isOld {
+      out.writeStaticString("HTTP/1.1 200 OK\r\n")
     } else {
-      out.writeStaticString("HTTP/1.1 ")
+      let version = isOld ? "1.0" : "1.1"
+      out.writeString("HTTP/\(version) \(HTTPResponseStatus(statusCode: status))\r\n")
     }
-    guard status != 200 else {
-      out.writeStaticString("200 OK\r\n")
-      return
-    }
-    out.writeString("\(HTTPResponseStatus(statusCode: status))\r\n")
-  }
-
-  private static func write(_ name: String, _ value: String, _ out: inout ByteBuffer) {
-    out.writeString(name)
-    out.writeStaticString(": ")
-    out.writeString(value)
-    out.writeStaticString("\r\n")
   }
 }

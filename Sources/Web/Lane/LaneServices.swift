@@ -18,11 +18,7 @@ struct CallLane: LaneService {
   func begin(
     _ request: LaneRequest, _ done: @escaping @Sendable (GatewayResponse) -> Void
   ) -> (any Cancellable)? {
-    gateway.begin(
-      GatewayRequest(
-        method: request.method, target: request.target, headers: request.headers,
-        contentLength: 0, body: nil, requestID: request.requestID, trace: request.trace,
-        loop: request.loop, clientAddress: request.clientAddress), done)
+    gateway.begin(request.call, done)
   }
 }
 
@@ -38,16 +34,17 @@ struct DeliveryLane: LaneService {
   func begin(
     _ request: LaneRequest, _ done: @escaping @Sendable (GatewayResponse) -> Void
   ) -> (any Cancellable)? {
-    let path = String(RawTarget(request.target).path)
+    let call = request.call
+    let path = String(RawTarget(call.target).path)
     guard case .webhook(let app, let token)? = routes.route(path) else {
-      done(answer(.noPublicRoute, request.requestID, RequestSubject()))
+      done(answer(.noPublicRoute, call.requestID, RequestSubject()))
       return nil
     }
-    let notes = RequestNotes(trace: request.trace)
+    let notes = RequestNotes(trace: call.trace)
     let delivery = DeliveryDoor.delivery(
-      app, token, request.headers, request.body, request.requestID, notes)
+      app, token, call.headers, request.body, call.requestID, notes)
     // It is taken also when the sender has gone, so there is nothing to cancel.
-    door.intake.take(delivery) { [loop = request.loop] answer in
+    door.intake.take(delivery) { [loop = call.loop] answer in
       let response = self.answer(
         DeliveryDoor.problem(answer), delivery.requestID, notes.subject)
       if loop.inEventLoop { done(response) } else { loop.execute { done(response) } }
