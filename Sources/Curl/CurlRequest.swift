@@ -57,8 +57,7 @@ extension CurlRequest {
   /// Headers that libcurl writes, or that speak about the connection rather than the request.
   private static let reserved: FieldNameSet = [
     .host, .contentLength, .transferEncoding, .expect, .connection, .proxyConnection, .keepAlive,
-    .te,
-    .trailer, .upgrade,
+    .te, .trailer, .upgrade,
   ]
 
   /// Refuses what could be read as anything but one request by anybody on the way.

@@ -39,7 +39,9 @@ extension FieldSection {
     if read.isASCII, read.name.upperBound + 2 == read.value.lowerBound, read.trailing == 2,
       bytes[read.value.lowerBound - 1] == UInt8(ascii: " ")
     {
-      append(lineAt: read.name, read.value, read.known)
+      appendLine(
+        read.known, at: read.name.lowerBound, nameLength: read.name.count,
+        valueLength: read.value.count)
       return
     }
     let name = Array(bytes[read.name])

@@ -158,18 +158,15 @@ extension FieldSection {
     bytes.append(contentsOf: value.utf8)
     bytes.append(UInt8(ascii: "\r"))
     bytes.append(UInt8(ascii: "\n"))
-    lines.append(
-      Line(
-        name: name, nameLength: UInt16(beginning.count - 2), start: UInt32(start),
-        valueLength: UInt32(value.utf8.count)))
+    appendLine(name, at: start, nameLength: beginning.count - 2, valueLength: value.utf8.count)
   }
 
   /// Appends a field that stands among the bytes already, as it would have been written.
-  mutating func append(lineAt name: Range<Int>, _ value: Range<Int>, _ known: FieldName) {
+  mutating func appendLine(_ name: FieldName, at start: Int, nameLength: Int, valueLength: Int) {
     lines.append(
       Line(
-        name: known, nameLength: UInt16(name.count), start: UInt32(name.lowerBound),
-        valueLength: UInt32(value.count)))
+        name: name, nameLength: UInt16(nameLength), start: UInt32(start),
+        valueLength: UInt32(valueLength)))
   }
 
   /// Appends the fields of another section that pass.
@@ -200,10 +197,7 @@ extension FieldSection {
       out.append(UInt8(ascii: "\r"))
       out.append(UInt8(ascii: "\n"))
     }
-    lines.append(
-      Line(
-        name: known, nameLength: UInt16(name.count), start: UInt32(start),
-        valueLength: UInt32(value.count)))
+    appendLine(known, at: start, nameLength: name.count, valueLength: value.count)
   }
 
   /// With spaces in place of bytes that no value may have, and none at its ends.

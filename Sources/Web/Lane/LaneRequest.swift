@@ -1,4 +1,3 @@
-import Base
 import Fields
 import Gateway
 import HTTPTypes
